@@ -1,0 +1,4 @@
+export * from './room-emitter.js';
+export * from './room-members.js';
+export * from './room-event.js';
+export * from './room-names.js';

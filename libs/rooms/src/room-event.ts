@@ -1,0 +1,29 @@
+import type { ConversationKey } from '@starling/protocol';
+
+/** A committed message, from its message-store to every gateway with a member. */
+export interface MessageEvent {
+  readonly kind: 'message';
+  readonly conversation: ConversationKey;
+  readonly seq: number;
+  readonly messageId: string;
+  readonly sender: string;
+  readonly partition: number;
+  readonly position: number;
+  readonly previousPosition: number;
+  readonly membershipVersion: number;
+  /** See `StoredMessage.body` in the bus: serialised once, travels as text. */
+  readonly body: string;
+}
+
+/** A packet for the connections of a room as it stands: signals, read cursors. Lost when a broadcast is lost. */
+export interface PacketEvent {
+  readonly kind: 'packet';
+  /** The whole packet as JSON text. */
+  readonly packet: string;
+  /** A connection that does not get it: the one that caused it. */
+  readonly except: string | null;
+  /** `pushes`: only connections whose login asked for pushes. */
+  readonly to: 'all' | 'pushes';
+}
+
+export type RoomEvent = MessageEvent | PacketEvent;

@@ -1,0 +1,20 @@
+import type { RoomEvent } from './room-event.js';
+import type { RoomName } from './room-names.js';
+
+/**
+ * The gateway's side of rooms: which of its connections are in which room, and the events of those rooms.
+ * An event reaches `onEvent` once for each room it was emitted to that has a local member.
+ */
+export interface RoomMembers {
+  /** The connection is a member at once; resolves when this pod is certain to receive the rooms' events. */
+  join(connectionId: string, rooms: RoomName[]): Promise<void>;
+  leave(connectionId: string, room: RoomName): void;
+  /** Out of all rooms. */
+  drop(connectionId: string): void;
+  /** Ids of local connections; undefined when there are none. */
+  membersOf(room: RoomName): ReadonlySet<string> | undefined;
+  /** One handler, set once at start. */
+  onEvent(handler: (room: RoomName, event: RoomEvent) => void): void;
+}
+
+export const ROOM_MEMBERS = Symbol('RoomMembers');
