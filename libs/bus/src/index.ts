@@ -1,3 +1,4 @@
+export * from './in-process/in-process-membership-stream.js';
 export * from './membership/membership-event.js';
 export * from './membership/membership-stream.js';
 export * from './requests/groups.requests.js';
