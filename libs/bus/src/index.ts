@@ -10,3 +10,6 @@ export * from './submits/partition.js';
 export * from './submits/submit-log.js';
 export * from './submits/submit-publisher.js';
 export * from './submits/submit.js';
+export { InProcessBusModule } from './in-process/in-process-bus.module.js';
+export { InProcessRequestServer } from './in-process/in-process-requests.js';
+export { RefusalFilter } from './requests/refusal-filter.js';

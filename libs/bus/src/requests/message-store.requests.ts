@@ -96,9 +96,10 @@ export const MessageStoreRequest = {
     { conversations: SyncedConversation[]; cursor: string | null }
   >('messages.sync'),
   /** Moves the user's read cursor up to `seq`, at most to the head, never back; answers the one in force. */
-  read: requestPattern<{ userId: string; conversation: ConversationKey; seq: number }, { seq: number; moved: boolean }>(
-    'messages.read',
-  ),
+  read: requestPattern<
+    { userId: string; conversation: ConversationKey; seq: number },
+    { seq: number; moved: boolean }
+  >('messages.read'),
   /**
    * Delivery positions of users whose clients never sync (see gateway/replay). `base` is what a login began
    * from; `cursors` are what was confirmed since, per conversation. Each save renews the lease.

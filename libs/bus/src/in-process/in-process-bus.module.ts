@@ -1,0 +1,47 @@
+import { Global, Module } from '@nestjs/common';
+import { CONFIG, type Config } from '@starling/config';
+import { MEMBERSHIP_FOLLOWER, MEMBERSHIP_PUBLISHER } from '../membership/membership-stream.js';
+import { NestRequestClient } from '../requests/nest-request-client.js';
+import { REQUEST_CLIENT } from '../requests/request-client.js';
+import { SUBMIT_LOG } from '../submits/submit-log.js';
+import { SUBMIT_PUBLISHER } from '../submits/submit-publisher.js';
+import { InProcessMembershipStream } from './in-process-membership-stream.js';
+import { InProcessRequestProxy, InProcessRequestServer } from './in-process-requests.js';
+import { InProcessSubmits } from './in-process-submits.js';
+
+/** In one process a handler always answers unless it hangs; then its caller should not. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/** The bus of the embedded profile: every port of it, within one process. */
+@Global()
+@Module({
+  providers: [
+    InProcessRequestServer,
+    InProcessMembershipStream,
+    {
+      provide: REQUEST_CLIENT,
+      inject: [InProcessRequestServer],
+      useFactory: (server: InProcessRequestServer) =>
+        new NestRequestClient(new InProcessRequestProxy(server), REQUEST_TIMEOUT_MS),
+    },
+    {
+      provide: InProcessSubmits,
+      inject: [CONFIG],
+      useFactory: (config: Config) =>
+        new InProcessSubmits({ maxWaiting: config.SUBMIT_LOG_MAX, deadlineMs: config.SUBMIT_DEADLINE_MS }),
+    },
+    { provide: SUBMIT_PUBLISHER, useExisting: InProcessSubmits },
+    { provide: SUBMIT_LOG, useExisting: InProcessSubmits },
+    { provide: MEMBERSHIP_PUBLISHER, useExisting: InProcessMembershipStream },
+    { provide: MEMBERSHIP_FOLLOWER, useExisting: InProcessMembershipStream },
+  ],
+  exports: [
+    REQUEST_CLIENT,
+    SUBMIT_PUBLISHER,
+    SUBMIT_LOG,
+    MEMBERSHIP_PUBLISHER,
+    MEMBERSHIP_FOLLOWER,
+    InProcessRequestServer,
+  ],
+})
+export class InProcessBusModule {}
