@@ -9,7 +9,9 @@ export type OriginPolicy = (origin: string | undefined) => boolean;
 export function originPolicy(allowed: readonly string[]): OriginPolicy {
   if (allowed.includes('*')) return () => true;
   const exact = new Set(allowed);
-  const subdomains = allowed.filter((entry) => entry.includes('://*.')).map((entry) => entry.split('*') as [string, string]);
+  const subdomains = allowed
+    .filter((entry) => entry.includes('://*.'))
+    .map((entry) => entry.split('*') as [string, string]);
   const loopback = allowed.includes('loopback');
   return (origin) => {
     if (origin === undefined) return true;
@@ -23,8 +25,7 @@ export function originPolicy(allowed: readonly string[]): OriginPolicy {
 /** Browsers write origins in one way only: lower case, no path, no default port. Anything else was made by hand. */
 const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(:\d{1,5})?$|^https?:\/\/\[[0-9a-f:.]+\](:\d{1,5})?$/;
 
-const LOOPBACK_PAGE =
-  /^https?:\/\/(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(:\d{1,5})?$/;
+const LOOPBACK_PAGE = /^https?:\/\/(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(:\d{1,5})?$/;
 
 function isSubdomain(origin: string, scheme: string, domain: string): boolean {
   return (

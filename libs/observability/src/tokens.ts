@@ -1,0 +1,5 @@
+/** A pino `Logger`. */
+export const LOGGER = Symbol('Logger');
+
+/** The prom-client `Registry` that GET /metrics shows. */
+export const METRICS = Symbol('Metrics');
