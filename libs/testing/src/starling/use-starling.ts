@@ -1,0 +1,20 @@
+import { Starling, type StarlingOptions } from './starling.js';
+
+/** One server for the tests of a file (or a `describe`): started before them, stopped cleanly after them. */
+export function useStarling(options: StarlingOptions = {}): Starling {
+  const starling = new Starling(options);
+  beforeAll(async () => {
+    await starling.start();
+  }, 90_000);
+  afterEach(() => starling.closeClients());
+  afterAll(() => starling.dispose(), 60_000);
+  return starling;
+}
+
+let lastName = 0;
+
+/** Names nobody else in this test file has: users and groups of tests that share a server. */
+export function unique(name: string): string {
+  lastName += 1;
+  return `${name}-${lastName}`;
+}
