@@ -18,3 +18,6 @@ export interface RoomMembers {
 }
 
 export const ROOM_MEMBERS = Symbol('RoomMembers');
+
+/** What the gateway's Socket.IO server takes as its `adapter`; the root namespace's becomes the rooms. */
+export const SOCKET_IO_ADAPTER = Symbol('SocketIoAdapter');
