@@ -38,4 +38,11 @@ export const ChatType = { Private: 0, Group: 1 } as const;
 export type ChatType = (typeof ChatType)[keyof typeof ChatType];
 
 /** `contentType` values with a known meaning; other numbers pass through too. */
-export const ContentType = { Text: 0, Video: 1, Voice: 2, Image: 3, RedPacket: 4, RedPacketTaken: 5 } as const;
+export const ContentType = {
+  Text: 0,
+  Video: 1,
+  Voice: 2,
+  Image: 3,
+  RedPacket: 4,
+  RedPacketTaken: 5,
+} as const;

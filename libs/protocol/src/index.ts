@@ -1,4 +1,24 @@
+export * from './answers.js';
+export * from './cesu8.js';
+export * from './cipher.js';
+export * from './ciphers/aead.js';
+export * from './ciphers/aes-gcm.js';
+export * from './ciphers/none.js';
 export * from './close-reasons.js';
 export * from './commands.js';
 export * from './conversation.js';
 export * from './errors.js';
+export * from './frame.js';
+export { guardPacket, type JsonObject, type PacketLimits } from './json-guard.js';
+export {
+  messageFields,
+  messagePacketText,
+  storedBody,
+  unstoredAnswerText,
+  type StoredAs,
+} from './message-body.js';
+export * from './packet-frame.js';
+export * from './packet-text.js';
+export { MESSAGES_PER_ANSWER } from './packets/history-packets.js';
+export * from './packets/packet-schemas.js';
+export * from './packets/parse-request.js';
