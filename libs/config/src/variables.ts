@@ -1,8 +1,11 @@
-import { z } from 'zod';
+import type { z } from 'zod';
+import type { Kind } from './kinds/kind.js';
+import { networks, origins } from './kinds/network-kinds.js';
+import { oneOf, text, webSocketPath, whole, yesOrNo } from './kinds/plain-kinds.js';
+import { cipherKeys, keySetUrl, publicKey, sharedSecret } from './kinds/secret-kinds.js';
 
 /** One environment variable: what it accepts, what it defaults to, and what docs/configuration.md says of it. */
-export interface Variable<Schema extends z.ZodType = z.ZodType> {
-  readonly schema: Schema;
+export interface Variable<Schema extends z.ZodType = z.ZodType> extends Kind<Schema> {
   /** The value when the variable is absent, as it would be written in the environment. */
   readonly fallback: string;
   readonly about: string;
@@ -10,104 +13,134 @@ export interface Variable<Schema extends z.ZodType = z.ZodType> {
 }
 
 function variable<Schema extends z.ZodType>(
-  schema: Schema,
+  kind: Kind<Schema>,
   fallback: string,
   example: string,
   about: string,
 ): Variable<Schema> {
-  return { schema, fallback, example, about };
-}
-
-const text = z.string();
-const list = z.string().transform((value) =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
-const onOff = z
-  .enum(['true', 'false'], { error: 'must be true or false' })
-  .transform((value) => value === 'true');
-
-function whole(min: number, max: number) {
-  const error = `must be a whole number from ${min} to ${max}`;
-  return z
-    .string()
-    .regex(/^\d{1,15}$/, { error })
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, { error });
+  return { ...kind, fallback, example, about };
 }
 
 const HOUR_MS = 3_600_000;
 
-/** Every environment variable Starling reads, in the order of the documentation. */
-export const VARIABLES = {
-  HOST: variable(text.min(1), '127.0.0.1', '0.0.0.0', 'Address the gateway listens on.'),
+const LISTENING = {
+  HOST: variable(text, '127.0.0.1', '0.0.0.0', 'Address the gateway listens on.'),
   PORT: variable(whole(0, 65535), '3000', '8080', 'Port the gateway listens on; 0 takes a free one.'),
-  WS_PATH: variable(
-    z.string().regex(/^\/[\w\-./]*$/, { error: 'must be a path that begins with /' }),
-    '/ws',
-    '/im',
-    'Path of the raw WebSocket endpoint for byte frames.',
+  WS_PATH: variable(webSocketPath, '/ws', '/im', 'Path of the raw WebSocket endpoint for byte frames.'),
+  DATA_DIR: variable(
+    text,
+    './data',
+    '/var/lib/starling',
+    'Folder of the embedded store; locked by one process.',
   ),
-  DATA_DIR: variable(text.min(1), './data', '/var/lib/starling', 'Folder of the embedded store; locked by one process.'),
+} as const satisfies Record<string, Variable>;
 
+const LOGGING = {
   LOG_LEVEL: variable(
-    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     'info',
     'debug',
     'Lowest level that is logged.',
   ),
   LOG_FORMAT: variable(
-    z.enum(['auto', 'json', 'pretty']),
+    oneOf('auto', 'json', 'pretty'),
     'auto',
     'json',
     'One JSON object a line, or lines for people; `auto`: for people when standard output is a terminal.',
   ),
+} as const satisfies Record<string, Variable>;
 
+const ADMISSION = {
   AUTH_MODE: variable(
-    z.enum(['open', 'jwt']),
+    oneOf('open', 'jwt'),
     'open',
     'jwt',
     '`open` believes the userId of the login packet (for trying out); `jwt` demands a signed token.',
   ),
   AUTH_OPEN_ANYWHERE: variable(
-    onOff,
+    yesOrNo,
     'false',
     'true',
     'Second switch that AUTH_MODE=open needs when HOST is not a loopback address.',
   ),
-  JWT_SECRET: variable(text, '', 'at-least-32-characters-of-secret-text', 'Shared secret of HS256 tokens, at least 32 bytes.'),
-  JWT_PUBLIC_KEY: variable(text, '', '-----BEGIN PUBLIC KEY-----…', 'PEM public key of RS256, ES256 or EdDSA tokens (\\n for line ends), or a path to one.'),
-  JWT_JWKS_URL: variable(text, '', 'https://login.example.com/.well-known/jwks.json', 'URL of the keys of RS256, ES256 or EdDSA tokens.'),
+  JWT_SECRET: variable(
+    sharedSecret,
+    '',
+    'at-least-32-characters-of-secret-text',
+    'Shared secret of HS256 tokens, at least 32 bytes.',
+  ),
+  JWT_PUBLIC_KEY: variable(
+    publicKey,
+    '',
+    '-----BEGIN PUBLIC KEY-----…',
+    'PEM public key of RS256, ES256 or EdDSA tokens (\\n for line ends), or a path to one.',
+  ),
+  JWT_JWKS_URL: variable(
+    keySetUrl,
+    '',
+    'https://login.example.com/.well-known/jwks.json',
+    'URL of the keys of RS256, ES256 or EdDSA tokens.',
+  ),
   JWT_AUDIENCE: variable(text, '', 'chat', 'Audience a token must name; empty: not checked.'),
-  JWT_ISSUER: variable(text, '', 'https://login.example.com', 'Issuer a token must name; empty: not checked.'),
+  JWT_ISSUER: variable(
+    text,
+    '',
+    'https://login.example.com',
+    'Issuer a token must name; empty: not checked.',
+  ),
   ALLOWED_ORIGINS: variable(
-    list,
+    origins,
     'loopback',
     'https://app.example.com,https://*.example.org',
     'Origins whose pages may connect, comma-separated; `*.` stands for any subdomain, `loopback` for pages of this machine, `*` for every origin. Clients that send no Origin (not browsers) are not concerned.',
   ),
   TRUSTED_PROXIES: variable(
-    list,
+    networks,
     '',
     '10.0.0.0/8,127.0.0.1/32',
     'Networks of proxies whose X-Forwarded-For is believed, comma-separated; none by default.',
   ),
   CIPHER_KEYS: variable(
-    list,
+    cipherKeys,
     '',
     'k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=',
     'AES-256-GCM keys for encrypted bodies as id:base64, comma-separated. Empty: only plain bodies.',
   ),
+} as const satisfies Record<string, Variable>;
 
-  MAX_PACKET_BYTES: variable(whole(1024, 16 << 20), '65536', '131072', 'Largest packet, frame header included.'),
-  MAX_ID_LENGTH: variable(whole(8, 1024), '128', '64', 'Longest user, group or message id, in UTF-16 code units.'),
+const LIMITS = {
+  MAX_PACKET_BYTES: variable(
+    whole(1024, 16 << 20),
+    '65536',
+    '131072',
+    'Largest packet, frame header included.',
+  ),
+  MAX_ID_LENGTH: variable(
+    whole(8, 1024),
+    '128',
+    '64',
+    'Longest user, group or message id, in UTF-16 code units.',
+  ),
   MAX_JSON_DEPTH: variable(whole(2, 256), '32', '16', 'Deepest nesting inside a packet.'),
-  MAX_JSON_KEYS: variable(whole(16, 100_000), '1000', '200', 'Most keys and array items inside a packet, all levels together.'),
-  PACKETS_PER_SECOND: variable(whole(1, 1_000_000), '100', '20', 'Packets a connection may send per second in the long run.'),
+  MAX_JSON_KEYS: variable(
+    whole(16, 100_000),
+    '1000',
+    '200',
+    'Most keys and array items inside a packet, all levels together.',
+  ),
+  PACKETS_PER_SECOND: variable(
+    whole(1, 1_000_000),
+    '100',
+    '20',
+    'Packets a connection may send per second in the long run.',
+  ),
   PACKETS_BURST: variable(whole(1, 1_000_000), '200', '40', 'Packets a connection may send at once.'),
-  MAX_UNANSWERED: variable(whole(1, 100_000), '500', '100', 'Packets of a connection that may wait for their answer at once.'),
+  MAX_UNANSWERED: variable(
+    whole(1, 100_000),
+    '500',
+    '100',
+    'Packets of a connection that may wait for their answer at once.',
+  ),
   MAX_BROKEN_FRAMES: variable(whole(1, 1000), '5', '3', 'Broken frames after which a connection is closed.'),
   LOGIN_TIMEOUT_MS: variable(whole(50, HOUR_MS), '10000', '5000', 'Time a connection has to log in.'),
   SILENCE_TIMEOUT_MS: variable(
@@ -117,40 +150,124 @@ export const VARIABLES = {
     'A connection from which nothing was heard for this long, not even the answer to a ping, is closed.',
   ),
   MAX_CONNECTIONS_PER_USER: variable(whole(1, 100_000), '20', '5', 'Connections a user may have.'),
-  MAX_CONNECTIONS_PER_ADDRESS: variable(whole(1, 1_000_000), '1000', '200', 'Connections of one address to one gateway.'),
+  MAX_CONNECTIONS_PER_ADDRESS: variable(
+    whole(1, 1_000_000),
+    '1000',
+    '200',
+    'Connections of one address (with IPv6: of one /64 network) to one gateway.',
+  ),
   MAX_OUTBOUND_BYTES: variable(
     whole(65_536, 1 << 30),
     '4194304',
     '1048576',
     'Bytes that may wait for a reader that does not read; then it is closed.',
   ),
+} as const satisfies Record<string, Variable>;
 
+const STORING = {
   PARTITIONS: variable(
     whole(1, 1024),
     '8',
     '32',
     'Logs the conversations are spread over. Fixed when the store is first used: another number is refused.',
   ),
-  SUBMIT_DEADLINE_MS: variable(whole(100, HOUR_MS), '10000', '5000', 'Time after which an unanswered message is answered "outcome unknown".'),
-  SUBMIT_LOG_MAX: variable(whole(1, 10_000_000), '100000', '20000', 'Messages that may wait in a partition before new ones are refused.'),
+  SUBMIT_DEADLINE_MS: variable(
+    whole(100, HOUR_MS),
+    '10000',
+    '5000',
+    'Time after which an unanswered message is answered "outcome unknown".',
+  ),
+  SUBMIT_LOG_MAX: variable(
+    whole(1, 10_000_000),
+    '100000',
+    '20000',
+    'Messages that may wait in a partition before new ones are refused.',
+  ),
   BATCH_MAX: variable(whole(1, 5000), '500', '200', 'Most messages stored in one transaction.'),
+} as const satisfies Record<string, Variable>;
 
-  GROUPS_AUTO_CREATE: variable(onOff, 'true', 'false', 'Whether joining a group that does not exist creates it.'),
+const DELIVERY = {
+  GROUPS_AUTO_CREATE: variable(
+    yesOrNo,
+    'true',
+    'false',
+    'Whether joining a group that does not exist creates it.',
+  ),
   JOIN_UNKNOWN: variable(
-    z.enum(['group', 'private']),
+    oneOf('group', 'private'),
     'group',
     'private',
     'What a join with chatType 0 means when its chatId is neither a known user nor a group.',
   ),
-  REPLAY_LEASE_MS: variable(whole(0, 30 * 24 * HOUR_MS), '600000', '3600000', 'How long the delivery position of a client that never syncs is kept after it went away.'),
-  REPLAY_MAX_MESSAGES: variable(whole(0, 100_000), '500', '200', 'Most messages replayed at the login of such a client; beyond it the newest are kept.'),
-  FEED_BUFFER_MAX: variable(whole(1, 100_000), '500', '100', 'Messages of one conversation that wait for a missing one in a gateway.'),
-  FEED_CHECK_MS: variable(whole(100, HOUR_MS), '15000', '5000', 'How often a gateway asks the store for messages no broadcast told it of.'),
-  SESSION_LEASE_MS: variable(whole(200, HOUR_MS), '30000', '60000', 'How long a session outlives the gateway that stopped renewing it.'),
-
-  DRAIN_MS: variable(whole(0, HOUR_MS), '5000', '20000', 'Longest time a stopping process spends on finishing what it began.'),
-  RECONNECT_WINDOW_MS: variable(whole(0, HOUR_MS), '5000', '30000', 'Window over which clients of a stopping gateway are told to come back.'),
+  REPLAY_LEASE_MS: variable(
+    whole(0, 30 * 24 * HOUR_MS),
+    '600000',
+    '3600000',
+    'How long the delivery position of a client that never syncs is kept after it went away.',
+  ),
+  REPLAY_MAX_MESSAGES: variable(
+    whole(0, 100_000),
+    '500',
+    '200',
+    'Most messages replayed at the login of such a client; beyond it the newest are kept.',
+  ),
+  FEED_BUFFER_MAX: variable(
+    whole(1, 100_000),
+    '500',
+    '100',
+    'Messages of one conversation that wait for a missing one in a gateway.',
+  ),
+  FEED_CHECK_MS: variable(
+    whole(100, HOUR_MS),
+    '15000',
+    '5000',
+    'How often a gateway asks the store for messages no broadcast told it of.',
+  ),
+  SESSION_LEASE_MS: variable(
+    whole(200, HOUR_MS),
+    '30000',
+    '60000',
+    'How long a session outlives the gateway that stopped renewing it.',
+  ),
 } as const satisfies Record<string, Variable>;
+
+const STOPPING = {
+  DRAIN_MS: variable(
+    whole(0, HOUR_MS),
+    '5000',
+    '20000',
+    'Longest time a stopping process spends on finishing what it began.',
+  ),
+  RECONNECT_WINDOW_MS: variable(
+    whole(0, HOUR_MS),
+    '5000',
+    '30000',
+    'Window over which clients of a stopping gateway are told to come back.',
+  ),
+} as const satisfies Record<string, Variable>;
+
+/** The variables as docs/configuration.md groups them. */
+export const VARIABLE_GROUPS: readonly { heading: string; variables: Readonly<Record<string, Variable>> }[] =
+  [
+    { heading: 'Where it listens and keeps its data', variables: LISTENING },
+    { heading: 'Logs', variables: LOGGING },
+    { heading: 'Who may connect', variables: ADMISSION },
+    { heading: 'Limits', variables: LIMITS },
+    { heading: 'Storing messages', variables: STORING },
+    { heading: 'Groups and delivery', variables: DELIVERY },
+    { heading: 'Stopping', variables: STOPPING },
+  ];
+
+/** Every environment variable Starling reads. */
+export const VARIABLES = {
+  ...LISTENING,
+  ...LOGGING,
+  ...ADMISSION,
+  ...LIMITS,
+  ...STORING,
+  ...DELIVERY,
+  ...STOPPING,
+} as const;
 
 export type VariableName = keyof typeof VARIABLES;
 
