@@ -1,3 +1,5 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { LOGGER } from '@starling/observability';
 import type { Logger } from 'pino';
 import type { MembershipEvent } from '../membership/membership-event.js';
 import type {
@@ -13,12 +15,13 @@ const GROUPS_REMEMBERED = 10_000;
  * The membership stream of one process: followers have seen an event when its publish resolves. Nothing can be
  * lost between the two, so `onGap` is never called.
  */
+@Injectable()
 export class InProcessMembershipStream implements MembershipPublisher, MembershipFollower {
   private readonly followers = new Set<(event: MembershipEvent) => void>();
   /** By group, least recently published first. */
   private readonly newestVersions = new Map<string, number>();
 
-  constructor(private readonly logger: Logger) {}
+  constructor(@Inject(LOGGER) private readonly logger: Logger) {}
 
   async publish(event: MembershipEvent): Promise<void> {
     const newest = this.newestVersions.get(event.groupId) ?? 0;
