@@ -1,11 +1,12 @@
-import { Controller } from '@nestjs/common';
+import { Controller, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import { GroupsRequest, type Membership, type MembershipChange } from '@starling/bus';
+import { GroupsRequest, RefusalFilter, type Membership, type MembershipChange } from '@starling/bus';
 import { GroupsPayload, parsePayload } from './groups.payloads.js';
 import { GroupsService } from './groups.service.js';
 
 /** The requests of `groups.requests.ts`; they come from other services, so nothing in them is believed yet. */
 @Controller()
+@UseFilters(RefusalFilter)
 export class GroupsController {
   constructor(private readonly groups: GroupsService) {}
 

@@ -1,12 +1,13 @@
-import { Controller } from '@nestjs/common';
+import { Controller, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import { PresenceRequest, type SessionRecord } from '@starling/bus';
+import { PresenceRequest, RefusalFilter, type SessionRecord } from '@starling/bus';
 import { parsePayload, PresencePayload } from './presence.payloads.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { UsersService } from './users/users.service.js';
 
 /** The requests of `presence.requests.ts`; they come from other services, so nothing in them is believed yet. */
 @Controller()
+@UseFilters(RefusalFilter)
 export class PresenceController {
   constructor(
     private readonly sessions: SessionsService,
