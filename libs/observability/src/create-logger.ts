@@ -6,10 +6,10 @@ import { linesForPeople } from './lines-for-people.js';
 const SECRET_FIELDS = [
   'token',
   'authorization',
+  'Authorization',
   'cookie',
   'password',
   'secret',
-  'key',
   'JWT_SECRET',
   'CIPHER_KEYS',
 ];

@@ -1,7 +1,7 @@
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { loadConfig } from '@starling/config';
 import { Refusal, type ErrorName } from '@starling/protocol';
-import { SignJWT, UnsecuredJWT, type JWK, type JWTHeaderParameters, type JWTPayload } from 'jose';
+import { SignJWT, UnsecuredJWT, type JWTHeaderParameters, type JWTPayload } from 'jose';
 import { pino } from 'pino';
 import { authenticatorContract } from './authenticator.contract.js';
 import type { Authenticator } from './authenticator.js';
