@@ -13,7 +13,9 @@ const REPLACEMENT = '\ufffd';
 export function decodeText(bytes: Uint8Array): string {
   const text = utf8.decode(bytes);
   // The decoder writes U+FFFD for surrogates and for rubbish alike, so its presence asks for a closer look.
-  return text.includes(REPLACEMENT) ? decodeByUnits(bytes) : text;
+  if (!text.includes(REPLACEMENT)) return text;
+  const joined = utf8.decode(joinPairs(bytes));
+  return joined.includes(REPLACEMENT) ? decodeByUnits(bytes) : joined;
 }
 
 /** CESU-8: each UTF-16 code unit by itself, as webim.js reads it. Unpaired surrogates stay what they are. */
@@ -26,12 +28,42 @@ export function encodeUtf8(text: string): Uint8Array {
   return utf8Encoder.encode(text);
 }
 
+/** The same text with each surrogate pair as one 4-byte sequence: the platform's decoder does the rest. */
+function joinPairs(bytes: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(bytes.length);
+  let length = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const high = surrogateAt(bytes, at);
+    const low = high >= 0xd800 && high < 0xdc00 ? surrogateAt(bytes, at + 3) : 0;
+    if (low >= 0xdc00) {
+      const code = 0x10000 + ((high & 0x3ff) << 10) + (low & 0x3ff);
+      joined[length++] = 0xf0 | (code >> 18);
+      joined[length++] = 0x80 | ((code >> 12) & 0x3f);
+      joined[length++] = 0x80 | ((code >> 6) & 0x3f);
+      joined[length++] = 0x80 | (code & 0x3f);
+      at += 5;
+    } else {
+      joined[length++] = bytes[at]!;
+    }
+  }
+  return joined.subarray(0, length);
+}
+
+/** The surrogate that stands at `at` as three bytes; 0 when none does. */
+function surrogateAt(bytes: Uint8Array, at: number): number {
+  const second = bytes[at + 1]!;
+  const third = bytes[at + 2]!;
+  if (bytes[at] !== 0xed || (second & 0xe0) !== 0xa0 || (third & 0xc0) !== 0x80) return 0;
+  return 0xd000 | ((second & 0x3f) << 6) | (third & 0x3f);
+}
+
+/** Bounds the arguments of one call, which stand on the stack. */
 const UNITS_AT_ONCE = 4096;
 
+/** For texts with an unpaired surrogate, a real U+FFFD, or malformed bytes. */
 function decodeByUnits(bytes: Uint8Array): string {
-  const units = new Uint16Array(Math.min(bytes.length, UNITS_AT_ONCE + 1));
   let text = '';
-  let filled = 0;
+  let units: number[] = [];
   let at = 0;
   while (at < bytes.length) {
     const lead = bytes[at]!;
@@ -51,18 +83,14 @@ function decodeByUnits(bytes: Uint8Array): string {
       throw malformed();
     }
     at += length;
-    if (code > 0xffff) {
-      units[filled++] = 0xd7c0 + (code >> 10);
-      units[filled++] = 0xdc00 + (code & 0x3ff);
-    } else {
-      units[filled++] = code;
-    }
-    if (filled >= UNITS_AT_ONCE) {
-      text += String.fromCharCode(...units.subarray(0, filled));
-      filled = 0;
+    if (code > 0xffff) units.push(0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
+    else units.push(code);
+    if (units.length >= UNITS_AT_ONCE) {
+      text += String.fromCharCode.apply(null, units);
+      units = [];
     }
   }
-  return text + String.fromCharCode(...units.subarray(0, filled));
+  return text + String.fromCharCode.apply(null, units);
 }
 
 function malformed(): Refusal {

@@ -12,8 +12,8 @@ export interface ByteFrame {
   readonly body: Uint8Array;
 }
 
-export const FRAME_MAGIC = 0x12345678;
 export const FRAME_HEADER_BYTES = 11;
+const MAGIC = [0x12, 0x34, 0x56, 0x78];
 const FRAME_VERSION = 1;
 
 /**
@@ -21,12 +21,14 @@ const FRAME_VERSION = 1;
  */
 export function encodeFrame(command: number, serializer: number, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(FRAME_HEADER_BYTES + body.length);
-  const header = new DataView(bytes.buffer);
-  header.setUint32(0, FRAME_MAGIC);
-  header.setInt8(4, FRAME_VERSION);
-  header.setUint8(5, serializer);
-  header.setInt8(6, command >= -128 && command <= 127 ? command : 0);
-  header.setUint32(7, body.length);
+  bytes.set(MAGIC);
+  bytes[4] = FRAME_VERSION;
+  bytes[5] = serializer;
+  bytes[6] = command >= -128 && command <= 127 ? command : 0;
+  bytes[7] = body.length >>> 24;
+  bytes[8] = body.length >>> 16;
+  bytes[9] = body.length >>> 8;
+  bytes[10] = body.length;
   bytes.set(body, FRAME_HEADER_BYTES);
   return bytes;
 }
@@ -38,9 +40,10 @@ export function encodeFrame(command: number, serializer: number, body: Uint8Arra
 export function decodeFrame(bytes: Uint8Array): ByteFrame {
   if (bytes.length < FRAME_HEADER_BYTES)
     throw new Refusal('BAD_FRAME', 'the frame is shorter than its header');
+  for (let i = 0; i < MAGIC.length; i++) {
+    if (bytes[i] !== MAGIC[i]) throw new Refusal('BAD_FRAME', 'the frame does not begin with the magic');
+  }
   const header = new DataView(bytes.buffer, bytes.byteOffset, FRAME_HEADER_BYTES);
-  if (header.getUint32(0) !== FRAME_MAGIC)
-    throw new Refusal('BAD_FRAME', 'the frame does not begin with the magic');
   if (header.getUint32(7) !== bytes.length - FRAME_HEADER_BYTES) {
     throw new Refusal('BAD_FRAME', 'the length in the header is not that of the body');
   }

@@ -1,0 +1,9 @@
+import root from '../../../jest.config.mjs';
+
+/** The long run over every decoder: `npm run fuzz`. A short share of it is in src/decoders.spec.ts. */
+export default {
+  ...root,
+  rootDir: '../../..',
+  testMatch: ['<rootDir>/libs/protocol/fuzz/*.fuzz.ts'],
+  testTimeout: 1_800_000,
+};
