@@ -35,7 +35,6 @@ export class JwtAuthenticator implements Authenticator {
         algorithms: this.keys.algorithms,
         audience: this.expected.JWT_AUDIENCE || undefined,
         issuer: this.expected.JWT_ISSUER || undefined,
-        requiredClaims: ['exp', 'sub'],
         clockTolerance: CLOCK_TOLERANCE_S,
       });
       return payload;
