@@ -1,0 +1,1 @@
+export { MessageStoreModule } from './message-store.module.js';
