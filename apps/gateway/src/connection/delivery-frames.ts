@@ -1,8 +1,5 @@
-import { Command, PROTOCOL_VERSION } from '@starling/protocol';
+import { messagePacketText } from '@starling/protocol';
 import type { Frame, WireForm } from './wire-form.js';
-
-const TO_SENDER = messageHead(true);
-const TO_OTHERS = messageHead(false);
 
 /**
  * The frames of one message: each wire form and value of `isItMe` is built when the first connection needs
@@ -19,18 +16,9 @@ export class DeliveryFrames {
     const built = isItMe ? this.toSender : this.toOthers;
     let frame = built.get(form);
     if (frame === undefined) {
-      frame = form.build(messagePacket(this.body, isItMe));
+      frame = form.build(messagePacketText(this.body, isItMe));
       built.set(form, frame);
     }
     return frame;
   }
-}
-
-/** The whole command-4 packet of a stored body, as one receiver sees it. */
-export function messagePacket(body: string, isItMe: boolean): string {
-  return `${isItMe ? TO_SENDER : TO_OTHERS}${body}}`;
-}
-
-function messageHead(isItMe: boolean): string {
-  return `{"version":${PROTOCOL_VERSION},"command":${Command.Message},"isItMe":${isItMe},`;
 }

@@ -1,0 +1,66 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '@starling/config';
+import { ChatType, Command, Refusal, type SignalRequest } from '@starling/protocol';
+import { groupRoom, ROOM_EMITTER, userRoom, type RoomEmitter, type RoomName } from '@starling/rooms';
+import { packetText } from '../connection/packet-text.js';
+import type { ReceivedPacket } from '../connection/received-packet.js';
+import type { Session } from '../connection/session.js';
+import { GatewayMembership } from '../membership/gateway-membership.js';
+import type { CommandHandler } from './command-handler.js';
+import { succeeded } from './packet-mapper.js';
+
+interface Relay {
+  readonly room: RoomName;
+  /** The conversation's id as the receiver knows it. */
+  readonly eventValue: string;
+}
+
+/** Passes a signal on to the other party of a private chat or to a group; one without a chat goes nowhere. */
+@Injectable()
+export class SignalHandler implements CommandHandler<SignalRequest> {
+  readonly command = Command.Signal;
+  readonly lane = 'submit';
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(ROOM_EMITTER) private readonly rooms: RoomEmitter,
+    private readonly membership: GatewayMembership,
+  ) {}
+
+  handle(received: ReceivedPacket, packet: SignalRequest, session: Session): undefined {
+    const { code, eventValue, eventObj } = packet;
+    if (eventValue !== null && eventValue !== undefined) {
+      const relay = this.relayOf(session.userId, eventValue, eventObj);
+      this.rooms.emit(relay.room, {
+        kind: 'packet',
+        packet: packetText(Command.SignalPush, { code, eventValue: relay.eventValue, eventObj }),
+        except: received.connection.id,
+        to: 'all',
+      });
+    }
+    // webim.js has one listener for -10, which refreshes the conversation: it must not hear its own signals.
+    if (received.acknowledged) received.answer(succeeded(Command.SignalPush, { code, eventValue, eventObj }));
+  }
+
+  private relayOf(userId: string, chatId: unknown, chatType: unknown): Relay {
+    if (!this.isId(chatId)) throw new Refusal('INVALID_FIELD', 'eventValue: must be the id of a chat');
+    switch (Number(chatType)) {
+      case ChatType.Private:
+        return { room: userRoom(chatId), eventValue: userId };
+      case ChatType.Group:
+        if (!this.membership.isMember(userId, chatId)) throw new Refusal('NOT_A_MEMBER');
+        return { room: groupRoom(chatId), eventValue: chatId };
+      default:
+        throw new Refusal('INVALID_FIELD', 'eventObj: must be 0 (private) or 1 (group)');
+    }
+  }
+
+  private isId(value: unknown): value is string {
+    return (
+      typeof value === 'string' &&
+      value !== '' &&
+      value.length <= this.config.MAX_ID_LENGTH &&
+      value.isWellFormed()
+    );
+  }
+}

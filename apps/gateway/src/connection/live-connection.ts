@@ -1,0 +1,265 @@
+import {
+  CloseReason,
+  Command,
+  decodePacketFrame,
+  guardPacket,
+  parsePacketText,
+  Refusal,
+  refusalAnswer,
+  type Cipher,
+  type CloseReasonName,
+  type ErrorName,
+  type JsonObject,
+} from '@starling/protocol';
+import type { Handshake } from '../authentication/authenticator.js';
+import type { ClientConnection, Endpoint } from './client-connection.js';
+import type { ConnectionServices } from './connection-services.js';
+import { Inbox } from './inbox.js';
+import { PacketLimits } from './packet-limits.js';
+import { packetText } from './packet-text.js';
+import type { ReceivedPacket } from './received-packet.js';
+import type { Session } from './session.js';
+import type { Frame } from './wire-form.js';
+import type { BuiltFrame, EncodingForm } from './wire-forms.js';
+
+/** The longest a timer can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** What cannot be read, as opposed to what is read and refused. */
+const BROKEN: ReadonlySet<ErrorName> = new Set([
+  'BAD_FRAME',
+  'UNKNOWN_SERIALIZER',
+  'BAD_JSON',
+  'NOT_A_PACKET',
+  'PACKET_TOO_LARGE',
+  'TOO_DEEP',
+  'FORBIDDEN_KEY',
+  'DECRYPTION_FAILED',
+]);
+
+/** What both endpoints' connections have in common: reading packets, their order, limits, and how it ends. */
+export abstract class LiveConnection implements ClientConnection {
+  abstract readonly endpoint: Endpoint;
+  readonly id: string;
+  session: Session | null = null;
+  isOpen = true;
+  protected readonly limits: PacketLimits;
+  private readonly inbox: Inbox;
+  private timer: NodeJS.Timeout | undefined;
+  private closing = false;
+  private draining = false;
+  private hasEnded = false;
+
+  protected constructor(
+    protected readonly services: ConnectionServices,
+    readonly handshake: Handshake,
+    readonly address: string,
+    public form: EncodingForm,
+  ) {
+    this.id = services.instance.nextConnectionId();
+    this.limits = new PacketLimits(services.config);
+    this.inbox = new Inbox(services.config.MAX_UNANSWERED);
+    this.loggedOut();
+    services.connections.add(this);
+  }
+
+  abstract confirmed(): Promise<boolean>;
+  /** Resolves when the socket is gone, which takes longer than `close` where the client does not answer. */
+  abstract gone(): Promise<void>;
+  /** Hands ready bytes to the socket. */
+  protected abstract put(frame: BuiltFrame): void;
+  /** Ends the socket with the reason, after what was written. */
+  protected abstract hangUp(reason: CloseReasonName): void;
+  /** Ends the socket at once, whatever waits to be written. */
+  protected abstract cut(): void;
+  /** The form of a byte frame that the client sent. */
+  protected abstract formOf(cipher: Cipher): EncodingForm;
+
+  send(packet: string): void {
+    if (this.isOpen) this.put(this.form.encode(packet));
+  }
+
+  write(frame: Frame): void {
+    if (this.isOpen) this.put(frame as BuiltFrame);
+  }
+
+  loggedIn(expiresAt: number | null): void {
+    clearTimeout(this.timer);
+    if (expiresAt !== null && !this.hasEnded) this.closeAt(expiresAt);
+  }
+
+  loggedOut(): void {
+    clearTimeout(this.timer);
+    if (this.hasEnded) return;
+    this.timer = setTimeout(() => this.close('LOGIN_TIMEOUT'), this.services.config.LOGIN_TIMEOUT_MS);
+  }
+
+  close(reason: CloseReasonName, retryAfterMs?: number): void {
+    if (!this.isOpen) return;
+    this.announceClosing(reason, retryAfterMs);
+    this.isOpen = false;
+    this.services.metrics.closes.inc({ reason });
+    if (reason === 'SLOW_READER') this.cut();
+    else this.hangUp(reason);
+    this.ended(false);
+  }
+
+  /** Tells the client that it will be closed; from now on its packets are refused. */
+  drain(retryAfterMs: number): void {
+    this.draining = true;
+    this.announceClosing('SHUTDOWN', retryAfterMs);
+  }
+
+  /** Resolves when every packet taken has been answered. */
+  idle(): Promise<void> {
+    return this.inbox.idle();
+  }
+
+  /** Ends the socket without a goodbye. */
+  abandon(): void {
+    this.isOpen = false;
+    this.cut();
+    this.ended(false);
+  }
+
+  /** The socket is gone, or will be; `clean`: by the client's own goodbye. */
+  ended(clean: boolean): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    this.isOpen = false;
+    clearTimeout(this.timer);
+    this.inbox.end(() => {
+      void this.services.receiver.ended(this, clean).then(() => this.services.connections.remove(this));
+    });
+  }
+
+  /** Counts anything that came by the socket, packet or not. */
+  protected heard(): void {
+    if (this.isOpen && !this.limits.message()) this.close('FLOOD');
+  }
+
+  /** A byte frame; `ackId` of its Socket.IO acknowledgement, if one is awaited. */
+  protected takeFrame(bytes: Uint8Array, ackId: number | null): void {
+    if (!this.isOpen) return;
+    let form = this.form;
+    let packet: JsonObject;
+    try {
+      if (bytes.length > this.services.config.MAX_PACKET_BYTES) throw new Refusal('PACKET_TOO_LARGE');
+      const framed = decodePacketFrame(bytes, this.services.forms.ciphers);
+      if (framed === null) return;
+      form = this.formOf(framed.cipher);
+      packet = parsePacketText(framed.text, this.jsonLimits);
+    } catch (error) {
+      this.takeBroken(error, form, ackId);
+      return;
+    }
+    this.takePacket(packet, form, ackId);
+  }
+
+  /** A packet that Socket.IO has parsed already. */
+  protected takeObject(value: unknown, ackId: number | null): void {
+    if (!this.isOpen) return;
+    const form = this.services.forms.object;
+    let packet: JsonObject;
+    try {
+      packet = guardPacket(value, this.jsonLimits);
+    } catch (error) {
+      this.takeBroken(error, form, ackId);
+      return;
+    }
+    this.takePacket(packet, form, ackId);
+  }
+
+  protected takeBroken(error: unknown, form: EncodingForm, ackId: number | null): void {
+    const refusal = this.refusalOf(error);
+    this.respond(refusalAnswer(refusal, null, this.session?.userId ?? null), form, ackId);
+    if (!BROKEN.has(refusal.error)) return;
+    this.services.metrics.brokenFrames.inc({ endpoint: this.endpoint });
+    if (!this.limits.broken()) this.close('BROKEN_FRAMES');
+  }
+
+  protected refusalOf(error: unknown): Refusal {
+    if (error instanceof Refusal) return error;
+    this.services.logger.error({ err: error, connection: this.id }, 'a packet could not be read');
+    return new Refusal('INTERNAL');
+  }
+
+  private takePacket(packet: JsonObject, form: EncodingForm, ackId: number | null): void {
+    this.form = form;
+    const { receiver, metrics } = this.services;
+    const received = new Received(this, packet, form, ackId);
+    const allowed = this.limits.packet();
+    if (allowed === 'flood') {
+      this.close('FLOOD');
+    } else if (allowed === 'refuse') {
+      metrics.rateLimited.inc();
+      receiver.refuse(received, 'RATE_LIMITED');
+    } else if (this.draining) {
+      receiver.refuse(received, 'SHUTTING_DOWN');
+    } else if (!this.inbox.take(receiver.laneOf(received.command), () => receiver.receive(received))) {
+      receiver.refuse(received, 'TOO_MANY_UNANSWERED');
+    }
+  }
+
+  respond(packet: string, form: EncodingForm, ackId: number | null): void {
+    if (this.isOpen) this.put(ackId === null ? form.encode(packet) : form.acknowledge(packet, ackId));
+  }
+
+  private announceClosing(reason: CloseReasonName, retryAfterMs?: number): void {
+    if (this.closing) return;
+    this.closing = true;
+    if (this.session?.pushes !== true || reason === 'SLOW_READER') return;
+    const { code, text, reconnect } = CloseReason[reason];
+    this.send(
+      packetText(Command.ClosingPush, {
+        code,
+        reason: text,
+        reconnect,
+        retryAfterMs: reconnect === 'later' ? (retryAfterMs ?? this.spreadMs()) : null,
+      }),
+    );
+  }
+
+  /** Clients that are told to come back later do so over a window, not at once. */
+  private spreadMs(): number {
+    return Math.round(Math.random() * this.services.config.RECONNECT_WINDOW_MS);
+  }
+
+  private closeAt(expiresAt: number): void {
+    const left = expiresAt - Date.now();
+    this.timer = setTimeout(
+      () => {
+        if (left > MAX_TIMER_MS) this.closeAt(expiresAt);
+        else this.close('TOKEN_EXPIRED');
+      },
+      Math.min(Math.max(left, 0), MAX_TIMER_MS),
+    );
+  }
+
+  private get jsonLimits(): { maxDepth: number; maxKeys: number } {
+    const { MAX_JSON_DEPTH: maxDepth, MAX_JSON_KEYS: maxKeys } = this.services.config;
+    return { maxDepth, maxKeys };
+  }
+}
+
+class Received implements ReceivedPacket {
+  readonly command: number;
+  readonly receivedAt = performance.now();
+
+  constructor(
+    readonly connection: LiveConnection,
+    readonly packet: JsonObject,
+    private readonly form: EncodingForm,
+    private readonly ackId: number | null,
+  ) {
+    this.command = typeof packet.command === 'number' ? packet.command : 0;
+  }
+
+  get acknowledged(): boolean {
+    return this.ackId !== null;
+  }
+
+  answer(packet: string): void {
+    this.connection.respond(packet, this.form, this.ackId);
+  }
+}
