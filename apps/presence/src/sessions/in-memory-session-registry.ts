@@ -12,6 +12,8 @@ export class InMemorySessionRegistry implements SessionRegistry {
   private readonly users = new Map<string, Map<string, Lease>>();
   /** All leases, the one that ends first in front: all last equally long, so renewing moves one to the end. */
   private readonly leases = new Set<Lease>();
+  /** Dropped by whoever came first, to be answered by the next reap. */
+  private ended: SessionRecord[] = [];
 
   constructor(private readonly leaseMs: number) {}
 
@@ -38,7 +40,10 @@ export class InMemorySessionRegistry implements SessionRegistry {
   }
 
   async reap(): Promise<SessionRecord[]> {
-    return this.dropEnded();
+    this.dropEnded();
+    const ended = this.ended.filter(({ userId, sessionId }) => !this.users.get(userId)?.has(sessionId));
+    this.ended = [];
+    return ended;
   }
 
   async count(): Promise<{ sessions: number; users: number }> {
@@ -65,14 +70,12 @@ export class InMemorySessionRegistry implements SessionRegistry {
     if (sessions?.size === 0) this.users.delete(userId);
   }
 
-  private dropEnded(): SessionRecord[] {
+  private dropEnded(): void {
     const now = performance.now();
-    const ended: SessionRecord[] = [];
     for (const lease of this.leases) {
-      if (lease.endsAt > now) break;
+      if (lease.endsAt > now) return;
       this.drop(lease);
-      ended.push(lease.session);
+      this.ended.push(lease.session);
     }
-    return ended;
   }
 }

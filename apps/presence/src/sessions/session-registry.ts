@@ -19,7 +19,7 @@ export interface SessionRegistry {
   /** Renews the leases; a session that is unknown (reaped, or the registry lost it) is registered again. */
   renew(sessions: readonly SessionRecord[]): Promise<void>;
   sessionsOf(userId: string): Promise<SessionRecord[]>;
-  /** Forgets the sessions whose lease is over and answers them. */
+  /** Forgets the sessions whose lease is over and answers each once, except those that are back. */
   reap(): Promise<SessionRecord[]>;
   count(): Promise<{ sessions: number; users: number }>;
 }

@@ -1,0 +1,186 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Global, Module, type INestApplication } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import {
+  InProcessBusModule,
+  InProcessRequestServer,
+  PresenceRequest,
+  REQUEST_CLIENT,
+  type RequestClient,
+  type RequestPattern,
+  type SessionRecord,
+} from '@starling/bus';
+import { CONFIG, loadConfig } from '@starling/config';
+import { ObservabilityModule } from '@starling/observability';
+import { SQLITE, SqliteDatabase } from '@starling/storage';
+import { until } from '@starling/testing';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { PresenceModule } from './presence.module.js';
+
+describe('PresenceModule over the bus', () => {
+  let folder: string;
+  let database: SqliteDatabase;
+  let metrics: Registry;
+  let app: INestApplication;
+  let client: RequestClient;
+  let logged: { msg: string; gatewayId?: string; sessions?: number }[];
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'starling-presence-'));
+  });
+
+  afterEach(async () => {
+    await stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function start(environment: Record<string, string> = {}): Promise<void> {
+    database = await SqliteDatabase.open(folder);
+    metrics = new Registry();
+    logged = [];
+    const logger = pino(
+      {},
+      { write: (line: string) => logged.push(JSON.parse(line) as (typeof logged)[number]) },
+    );
+    @Global()
+    @Module({
+      providers: [
+        { provide: CONFIG, useValue: loadConfig(environment) },
+        { provide: SQLITE, useValue: database },
+      ],
+      exports: [CONFIG, SQLITE],
+    })
+    class SurroundingsModule {}
+    const module = await Test.createTestingModule({
+      imports: [
+        SurroundingsModule,
+        ObservabilityModule.register({ logger, metrics }),
+        InProcessBusModule,
+        PresenceModule,
+      ],
+    }).compile();
+    app = module.createNestApplication({ logger: false });
+    app.connectMicroservice({ strategy: app.get(InProcessRequestServer) }, { inheritAppConfig: true });
+    await app.startAllMicroservices();
+    await app.init();
+    client = app.get<RequestClient>(REQUEST_CLIENT);
+  }
+
+  async function stop(): Promise<void> {
+    await app.close();
+    await database.close();
+  }
+
+  const gauge = async (name: string): Promise<number | undefined> =>
+    (await metrics.getSingleMetric(name)!.get()).values[0]?.value;
+
+  it('makes a user known at the first login, for good', async () => {
+    await start();
+    expect(await client.request(PresenceRequest.knowsUser, { userId: 'ada' })).toEqual({ known: false });
+    await client.request(PresenceRequest.open, { session: session('s1'), maxSessions: 5 });
+    expect(await client.request(PresenceRequest.knowsUser, { userId: 'ada' })).toEqual({ known: true });
+    expect(await client.request(PresenceRequest.createUser, { userId: 'ada' })).toEqual({ created: false });
+    expect(await client.request(PresenceRequest.createUser, { userId: 'bob' })).toEqual({ created: true });
+    await stop();
+    await start();
+    expect(await client.request(PresenceRequest.knowsUser, { userId: 'ada' })).toEqual({ known: true });
+    expect(await client.request(PresenceRequest.knowsUser, { userId: 'bob' })).toEqual({ known: true });
+    expect(await client.request(PresenceRequest.sessions, { userId: 'ada' })).toEqual({ sessions: [] });
+  });
+
+  it('opens, shows and closes sessions, refuses too many, and counts them', async () => {
+    await start();
+    await client.request(PresenceRequest.open, { session: session('s1'), maxSessions: 2 });
+    await client.request(PresenceRequest.open, { session: session('s2'), maxSessions: 2 });
+    await client.request(PresenceRequest.open, { session: session('s3', 'bob'), maxSessions: 2 });
+    const third = client.request(PresenceRequest.open, { session: session('s4'), maxSessions: 2 });
+    await expect(third).rejects.toMatchObject({ name: 'Refusal', error: 'TOO_MANY_CONNECTIONS' });
+    expect(await client.request(PresenceRequest.sessions, { userId: 'ada' })).toEqual({
+      sessions: [session('s1'), session('s2')],
+    });
+    expect(await gauge('starling_presence_sessions')).toBe(3);
+    expect(await gauge('starling_presence_users_online')).toBe(2);
+    await client.request(PresenceRequest.close, { sessionId: 's3', userId: 'bob' });
+    expect(await gauge('starling_presence_sessions')).toBe(2);
+    expect(await gauge('starling_presence_users_online')).toBe(1);
+  });
+
+  it('reaps the sessions of a gateway that fell silent and says so, and keeps those of one that renews', async () => {
+    await start({ SESSION_LEASE_MS: '1500' });
+    const alive = session('s1', 'ada', 'alive');
+    await client.request(PresenceRequest.open, { session: alive, maxSessions: 5 });
+    for (const id of ['s2', 's3']) {
+      await client.request(PresenceRequest.open, { session: session(id, 'ada', 'dead'), maxSessions: 5 });
+    }
+    await until('the reaper to speak', async () => {
+      await client.request(PresenceRequest.renew, { gatewayId: 'alive', sessions: [alive] });
+      const reaped = logged.filter(({ gatewayId }) => gatewayId === 'dead');
+      return reaped.reduce((sum, { sessions = 0 }) => sum + sessions, 0) === 2;
+    });
+    expect(logged.some(({ gatewayId }) => gatewayId === 'alive')).toBe(false);
+    expect(await client.request(PresenceRequest.sessions, { userId: 'ada' })).toEqual({ sessions: [alive] });
+  });
+
+  it('stops its timer with the module', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    await start();
+    expect(timers()).toBeGreaterThan(before);
+    await app.close();
+    expect(timers()).toBe(before);
+  });
+
+  it('refuses requests with a field missing or not valid, by the name of the field', async () => {
+    await start();
+    const valid: Record<keyof typeof PresenceRequest, Record<string, unknown>> = {
+      open: { session: session('s1'), maxSessions: 5 },
+      close: { sessionId: 's1', userId: 'ada' },
+      renew: { gatewayId: 'gateway-1', sessions: [session('s1')] },
+      sessions: { userId: 'ada' },
+      knowsUser: { userId: 'ada' },
+      createUser: { userId: 'ada' },
+    };
+    const bad = [undefined, '', '\ud800', 0.5, -1, true, { $gt: '' }, ['']];
+    for (const name of Object.keys(valid) as (keyof typeof PresenceRequest)[]) {
+      const pattern = PresenceRequest[name] as RequestPattern<unknown, unknown>;
+      for (const field of Object.keys(valid[name])) {
+        for (const value of bad) {
+          const refused = client.request(pattern, { ...valid[name], [field]: value });
+          await expect(refused).rejects.toMatchObject({
+            error: 'INVALID_FIELD',
+            message: expect.stringMatching(new RegExp(`^${field}\\b`)),
+          });
+        }
+      }
+    }
+    for (const field of ['sessionId', 'userId', 'gatewayId', 'since'] as const) {
+      for (const value of bad) {
+        const refused = client.request(PresenceRequest.open, {
+          session: { ...session('s1'), [field]: value as never },
+          maxSessions: 5,
+        });
+        await expect(refused).rejects.toMatchObject({
+          error: 'INVALID_FIELD',
+          message: `session.${field} is missing or not valid`,
+        });
+      }
+    }
+    expect(await client.request(PresenceRequest.sessions, { userId: 'ada' })).toEqual({ sessions: [] });
+  });
+
+  it('refuses a renewal of sessions of another gateway', async () => {
+    await start();
+    const foreign = { gatewayId: 'gateway-2', sessions: [session('s1', 'ada', 'gateway-1')] };
+    await expect(client.request(PresenceRequest.renew, foreign)).rejects.toMatchObject({
+      error: 'INVALID_FIELD',
+      message: 'sessions is missing or not valid',
+    });
+  });
+});
+
+function session(sessionId: string, userId = 'ada', gatewayId = 'gateway-1'): SessionRecord {
+  return { sessionId, userId, device: 'phone', gatewayId, since: 1_700_000_000_000 };
+}
