@@ -19,6 +19,7 @@ export {
 } from './message-body.js';
 export * from './packet-frame.js';
 export * from './packet-text.js';
+export type { SchemaLimits } from './packets/field-schemas.js';
 export { MESSAGES_PER_ANSWER } from './packets/history-packets.js';
 export * from './packets/packet-schemas.js';
 export * from './packets/parse-request.js';

@@ -19,10 +19,41 @@ import {
   parsePacketText,
   parseRequest,
   storedBody,
+  type PacketLimits,
+  type SchemaLimits,
   type SendMessageRequest,
+  type StoredAs,
 } from './index.js';
 
-function vectors(name: string) {
+/** Vectors whose fields are all texts, but for those that are named beside them. */
+type Texts<Fields extends string> = Readonly<Record<Fields, string>>;
+
+interface Vectors {
+  readonly frames: {
+    frames: (Texts<'name' | 'frame' | 'text' | 'direction'> & { serializer: number; command: number })[];
+  };
+  readonly 'bad-frames': { opening: string; frames: Texts<'name' | 'frame' | 'error'>[] };
+  readonly cesu8: {
+    texts: (Texts<'name' | 'text' | 'cesu8'> & { utf8: string | null })[];
+    bad: Texts<'name' | 'bytes'>[];
+  };
+  readonly 'aes-256-gcm': {
+    sealed: (Texts<'name' | 'keyId' | 'key' | 'nonce' | 'text' | 'body' | 'frame'> & { command: number })[];
+    bad: Texts<'name' | 'frame' | 'error'>[];
+  };
+  readonly requests: {
+    limits: SchemaLimits & PacketLimits;
+    good: Texts<'name' | 'text'>[];
+    bad: (Texts<'name' | 'text' | 'error'> & { field?: string })[];
+  };
+  readonly messages: {
+    messages: (Texts<'name' | 'request' | 'sender' | 'acknowledgement' | 'delivery'> & {
+      storedAs: StoredAs;
+    })[];
+  };
+}
+
+function vectors<Name extends keyof Vectors>(name: Name): Vectors[Name] {
   return JSON.parse(readFileSync(`${__dirname}/../vectors/${name}.json`, 'utf8'));
 }
 
