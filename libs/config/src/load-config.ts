@@ -1,11 +1,5 @@
 import { VARIABLES, type Config, type VariableName } from './variables.js';
-import { rulesBrokenBy } from './variable-rules.js';
-
-export interface ConfigurationProblem {
-  readonly variable: VariableName;
-  /** Never repeats the value: it may be a secret, or one in the wrong place. */
-  readonly problem: string;
-}
+import { rulesBrokenBy, type ConfigurationProblem } from './variable-rules.js';
 
 /** Everything that is wrong with the environment, in one message. */
 export class ConfigurationError extends Error {

@@ -1,6 +1,11 @@
 import { isLoopback } from './kinds/network-kinds.js';
-import type { ConfigurationProblem } from './load-config.js';
 import type { Config, VariableName } from './variables.js';
+
+export interface ConfigurationProblem {
+  readonly variable: VariableName;
+  /** Never repeats the value: it may be a secret, or one in the wrong place. */
+  readonly problem: string;
+}
 
 /**
  * Breaches of rules between variables. A variable that could not be read is missing from `config`; rules that

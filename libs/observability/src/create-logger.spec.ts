@@ -99,22 +99,48 @@ describe('LOG_FORMAT=auto', () => {
   });
 });
 
-it.each(['json', 'pretty'] as const)('secrets are not shown (%s)', (LOG_FORMAT) => {
-  const output = new Output();
+describe.each(['json', 'pretty'] as const)('secrets are not shown (%s)', (LOG_FORMAT) => {
   const secret = 'ey.secret.token';
-  createLogger({ LOG_LEVEL: 'info', LOG_FORMAT }, output).info(
-    {
-      token: secret,
-      auth: { token: secret },
-      handshake: { auth: { token: secret }, headers: { authorization: secret, cookie: secret } },
-      req: { headers: { authorization: secret, Authorization: secret } },
-      config: { JWT_SECRET: secret, CIPHER_KEYS: [{ id: 'k1', key: secret }] },
-      password: secret,
-    },
-    'x',
-  );
-  expect(output.text).not.toContain(secret);
-  expect(output.text).toContain('[redacted]');
+
+  class Connection {
+    readonly id = 'c1';
+    readonly handshake = { token: secret };
+  }
+  const circular: Record<string, unknown> = { token: secret };
+  circular.self = circular;
+
+  it.each<[string, Record<string, unknown>]>([
+    ['at the top', { token: secret }],
+    ['in capitals', { headers: { Authorization: secret, Cookie: secret } }],
+    ['deep', { a: { b: { c: { d: { token: secret } } } } }],
+    ['deeper than is shown', { a: { b: { c: { d: { e: { f: { g: { token: secret } } } } } } } }],
+    ['in lists', { sessions: [{ token: secret }, [{ password: secret }]] }],
+    ['in the configuration', { config: { JWT_SECRET: secret, CIPHER_KEYS: [{ id: 'k1', key: secret }] } }],
+    ['in instances', { connection: new Connection() }],
+    [
+      'in errors',
+      { err: Object.assign(new Error('x'), { request: { headers: { authorization: secret } } }) },
+    ],
+    ['in circles', circular],
+  ])('%s', (_, fields) => {
+    const output = new Output();
+    const logger = createLogger({ LOG_LEVEL: 'info', LOG_FORMAT }, output);
+    const before = JSON.stringify(fields.err ?? fields.a ?? 0);
+    logger.info(fields, 'x');
+    logger.child({}).child(fields).info('x');
+    expect(output.lines.length).toBeGreaterThanOrEqual(2);
+    expect(output.text).not.toContain(secret);
+    expect(JSON.stringify(fields.err ?? fields.a ?? 0)).toBe(before);
+  });
+
+  it('and everything else is', () => {
+    const output = new Output();
+    createLogger({ LOG_LEVEL: 'info', LOG_FORMAT }, output).info(
+      { tokens: 3, list: [1, { a: null }], at: new Date(0) },
+      'x',
+    );
+    expect(output.text).toContain('"tokens":3,"list":[1,{"a":null}],"at":"1970-01-01T00:00:00.000Z"');
+  });
 });
 
 it('is usable within one logger and its children', () => {

@@ -1,18 +1,15 @@
-import { pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
+import {
+  pino,
+  stdSerializers,
+  stdTimeFunctions,
+  type Bindings,
+  type ChildLoggerOptions,
+  type DestinationStream,
+  type Logger,
+} from 'pino';
 import type { Config } from '@starling/config';
 import { linesForPeople } from './lines-for-people.js';
-
-/** Field names that never show their value, wherever in the first levels of an entry they stand. */
-const SECRET_FIELDS = [
-  'token',
-  'authorization',
-  'Authorization',
-  'cookie',
-  'password',
-  'secret',
-  'JWT_SECRET',
-  'CIPHER_KEYS',
-];
+import { withoutSecrets } from './without-secrets.js';
 
 /**
  * The process's logger. It writes synchronously, so what was logged before a crash is there.
@@ -25,16 +22,28 @@ export function createLogger(
 ): Logger {
   const pretty = config.LOG_FORMAT === 'pretty' || (config.LOG_FORMAT === 'auto' && output.isTTY === true);
   const json = output === process.stdout ? pino.destination({ fd: 1, sync: true }) : output;
-  return pino(
+  const logger = pino(
     {
       level: config.LOG_LEVEL,
       timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: {
-        paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]),
-        censor: '[redacted]',
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) => withoutSecrets(fields),
       },
+      serializers: { err: (error: Error) => withoutSecrets({ ...stdSerializers.err(error) }) },
     },
     pretty ? linesForPeople(output, output.isTTY === true) : json,
   );
+  return withGuardedChildren(logger);
+}
+
+type Child = (this: Logger, fields: Bindings, options?: ChildLoggerOptions) => Logger;
+
+/** Fields that a child carries along pass by no formatter. Children of children inherit the method. */
+function withGuardedChildren(logger: Logger): Logger {
+  const child = Reflect.get<object, string>(logger, 'child') as Child;
+  const guarded: Child = function (fields, options) {
+    return child.call(this, withoutSecrets(fields), options);
+  };
+  return Object.assign(logger, { child: guarded });
 }
