@@ -17,7 +17,8 @@ const MAGIC = [0x12, 0x34, 0x56, 0x78];
 const FRAME_VERSION = 1;
 
 /**
- * A frame of one packet. Commands beyond a signed byte (answers to unknown ones) leave the header's command 0.
+ * A frame of one packet, in a buffer of its own. Commands beyond a signed byte (answers to unknown ones) leave the
+ * header's command 0.
  */
 export function encodeFrame(command: number, serializer: number, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(FRAME_HEADER_BYTES + body.length);

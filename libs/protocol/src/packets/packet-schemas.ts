@@ -21,7 +21,7 @@ export function packetSchemas(limits: SchemaLimits) {
       [Command.History]: history.historyRequest(id),
       [Command.Sync]: history.syncRequest(id),
       [Command.Read]: history.readRequest(id),
-      [Command.Signal]: signal.signalRequest,
+      [Command.Signal]: signal.signalRequest(id),
     },
     responses: {
       [Command.BindAnswer]: session.bindAnswer,
@@ -33,7 +33,7 @@ export function packetSchemas(limits: SchemaLimits) {
       [Command.HistoryAnswer]: history.historyAnswer(id),
       [Command.SyncAnswer]: history.syncAnswer(id),
       [Command.ReadAnswer]: history.readAnswer,
-      [Command.SignalPush]: signal.signalPush,
+      [Command.SignalPush]: signal.signalPush(id),
       [Command.MembershipPush]: group.membershipPush,
       [Command.ClosingPush]: session.closingPush,
       [Command.ReadPush]: history.readPush,
