@@ -1,7 +1,8 @@
-import { Controller, Inject } from '@nestjs/common';
+import { Controller, Inject, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import {
   MessageStoreRequest,
+  RefusalFilter,
   type Positions,
   type RepairEntry,
   type ReplayCursor,
@@ -17,6 +18,7 @@ import { MESSAGE_REPOSITORY, type MessageRepository } from './repository/message
 
 /** The requests of `message-store.requests.ts`; messages themselves come by the submit log, not here. */
 @Controller()
+@UseFilters(RefusalFilter)
 export class MessageStoreController {
   constructor(
     private readonly historyService: HistoryService,
