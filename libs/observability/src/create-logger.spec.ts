@@ -148,3 +148,9 @@ it('is usable within one logger and its children', () => {
   createLogger({ LOG_LEVEL: 'warn', LOG_FORMAT: 'json' }, output).child({ part: 'feed' }).warn('x');
   expect(JSON.parse(output.text)).toMatchObject({ part: 'feed', msg: 'x' });
 });
+
+it('shows a thrown value that is no error as it is', () => {
+  const output = new Output();
+  createLogger({ LOG_LEVEL: 'info', LOG_FORMAT: 'json' }, output).error({ err: 'a text' }, 'x');
+  expect(JSON.parse(output.text).err).toBe('a text');
+});

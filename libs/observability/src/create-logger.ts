@@ -30,11 +30,17 @@ export function createLogger(
         level: (label) => ({ level: label }),
         log: (fields) => withoutSecrets(fields),
       },
-      serializers: { err: (error: Error) => withoutSecrets({ ...stdSerializers.err(error) }) },
+      serializers: { err: serializedError },
     },
     pretty ? linesForPeople(output, output.isTTY === true) : json,
   );
   return withGuardedChildren(logger);
+}
+
+/** Anything can be thrown, so anything can stand there. */
+function serializedError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  return withoutSecrets({ ...stdSerializers.err(error) });
 }
 
 type Child = (this: Logger, fields: Bindings, options?: ChildLoggerOptions) => Logger;
