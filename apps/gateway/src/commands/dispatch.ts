@@ -31,7 +31,6 @@ import { UnbindHandler } from './unbind.handler.js';
 interface Entry {
   readonly name: string;
   readonly lane: Lane;
-  readonly beforeLogin: boolean;
   readonly handle: (received: ReceivedPacket) => Handled | Promise<Handled>;
 }
 
@@ -77,9 +76,6 @@ export class Dispatch implements PacketReceiver {
   receive(received: ReceivedPacket): Promise<void> | void {
     const entry = this.table.get(received.command);
     try {
-      if (received.connection.session === null && entry?.beforeLogin !== true)
-        throw new Refusal('NOT_LOGGED_IN');
-      // An unknown command is refused by the schemas.
       const handled = entry === undefined ? this.refuseUnknown(received) : entry.handle(received);
       if (handled instanceof Promise) return this.finish(received, handled);
       this.count(received, handled ?? 'ok');
@@ -97,31 +93,30 @@ export class Dispatch implements PacketReceiver {
   }
 
   private alwaysTo<Packet>(handler: OpenCommandHandler<Packet>): void {
-    this.enter(handler, true, (received) =>
+    this.enter(handler, (received) =>
       handler.handle(received, this.parse<Packet>(received), received.connection.session),
     );
   }
 
   private afterLoginTo<Packet>(handler: CommandHandler<Packet>): void {
-    this.enter(handler, false, (received) =>
-      // `receive` has seen that there is a session, and nothing was awaited since.
-      handler.handle(received, this.parse<Packet>(received), received.connection.session!),
-    );
+    this.enter(handler, (received) => {
+      const packet = this.parse<Packet>(received);
+      const { session } = received.connection;
+      if (session === null) throw new Refusal('NOT_LOGGED_IN');
+      return handler.handle(received, packet, session);
+    });
   }
 
-  private enter(
-    { command, lane }: { command: number; lane: Lane },
-    beforeLogin: boolean,
-    handle: Entry['handle'],
-  ): void {
+  private enter({ command, lane }: { command: number; lane: Lane }, handle: Entry['handle']): void {
     const name = Object.entries(Command).find(([, number]) => number === command)?.[0] ?? String(command);
-    this.table.set(command, { name, lane, beforeLogin, handle });
+    this.table.set(command, { name, lane, handle });
   }
 
   private parse<Packet>({ packet }: ReceivedPacket): Packet {
     return parseRequest(packet, this.schemas) as Packet;
   }
 
+  /** The schemas know what is wrong with it: version or command. */
   private refuseUnknown(received: ReceivedPacket): never {
     this.parse(received);
     throw new Refusal('UNKNOWN_COMMAND');

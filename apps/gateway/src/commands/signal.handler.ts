@@ -9,13 +9,16 @@ import { GatewayMembership } from '../membership/gateway-membership.js';
 import type { CommandHandler } from './command-handler.js';
 import { succeeded } from './packet-mapper.js';
 
+/** "There is news in this conversation"; what other codes say concerns nobody else. */
+const NEWS = 1;
+
 interface Relay {
   readonly room: RoomName;
-  /** The conversation's id as the receiver knows it. */
+  /** The conversation's id as those in the room know it. */
   readonly eventValue: string;
 }
 
-/** Passes a signal on to the other party of a private chat or to a group; one without a chat goes nowhere. */
+/** Passes news of a conversation on to the other connections of those in it. */
 @Injectable()
 export class SignalHandler implements CommandHandler<SignalRequest> {
   readonly command = Command.Signal;
@@ -29,30 +32,31 @@ export class SignalHandler implements CommandHandler<SignalRequest> {
 
   handle(received: ReceivedPacket, packet: SignalRequest, session: Session): undefined {
     const { code, eventValue, eventObj } = packet;
-    if (eventValue !== null && eventValue !== undefined) {
-      const relay = this.relayOf(session.userId, eventValue, eventObj);
-      this.rooms.emit(relay.room, {
-        kind: 'packet',
-        packet: packetText(Command.SignalPush, { code, eventValue: relay.eventValue, eventObj }),
-        except: received.connection.id,
-        to: 'all',
-      });
+    if (code === NEWS && eventValue !== null && eventValue !== undefined) {
+      for (const relay of this.relaysOf(session.userId, eventValue, eventObj)) {
+        this.rooms.emit(relay.room, {
+          kind: 'packet',
+          packet: packetText(Command.SignalPush, { code, eventValue: relay.eventValue, eventObj }),
+          except: received.connection.id,
+          to: 'all',
+        });
+      }
     }
     // webim.js has one listener for -10, which refreshes the conversation: it must not hear its own signals.
     if (received.acknowledged) received.answer(succeeded(Command.SignalPush, { code, eventValue, eventObj }));
   }
 
-  private relayOf(userId: string, chatId: unknown, chatType: unknown): Relay {
+  private relaysOf(userId: string, chatId: unknown, chatType: unknown): Relay[] {
     if (!this.isId(chatId)) throw new Refusal('INVALID_FIELD', 'eventValue: must be the id of a chat');
-    switch (Number(chatType)) {
-      case ChatType.Private:
-        return { room: userRoom(chatId), eventValue: userId };
-      case ChatType.Group:
-        if (!this.membership.isMember(userId, chatId)) throw new Refusal('NOT_A_MEMBER');
-        return { room: groupRoom(chatId), eventValue: chatId };
-      default:
-        throw new Refusal('INVALID_FIELD', 'eventObj: must be 0 (private) or 1 (group)');
+    if (chatType === ChatType.Private) {
+      const mine = { room: userRoom(userId), eventValue: chatId };
+      return chatId === userId ? [mine] : [mine, { room: userRoom(chatId), eventValue: userId }];
     }
+    if (chatType !== ChatType.Group) {
+      throw new Refusal('INVALID_FIELD', 'eventObj: must be 0 (private) or 1 (group)');
+    }
+    if (!this.membership.isMember(userId, chatId)) throw new Refusal('NOT_A_MEMBER');
+    return [{ room: groupRoom(chatId), eventValue: chatId }];
   }
 
   private isId(value: unknown): value is string {

@@ -2,7 +2,6 @@ import {
   CloseReason,
   Command,
   decodePacketFrame,
-  guardPacket,
   parsePacketText,
   Refusal,
   refusalAnswer,
@@ -32,8 +31,6 @@ const BROKEN: ReadonlySet<ErrorName> = new Set([
   'BAD_JSON',
   'NOT_A_PACKET',
   'PACKET_TOO_LARGE',
-  'TOO_DEEP',
-  'FORBIDDEN_KEY',
   'DECRYPTION_FAILED',
 ]);
 
@@ -156,20 +153,6 @@ export abstract class LiveConnection implements ClientConnection {
     this.takePacket(packet, form, ackId);
   }
 
-  /** A packet that Socket.IO has parsed already. */
-  protected takeObject(value: unknown, ackId: number | null): void {
-    if (!this.isOpen) return;
-    const form = this.services.forms.object;
-    let packet: JsonObject;
-    try {
-      packet = guardPacket(value, this.jsonLimits);
-    } catch (error) {
-      this.takeBroken(error, form, ackId);
-      return;
-    }
-    this.takePacket(packet, form, ackId);
-  }
-
   protected takeBroken(error: unknown, form: EncodingForm, ackId: number | null): void {
     const refusal = this.refusalOf(error);
     this.respond(refusalAnswer(refusal, null, this.session?.userId ?? null), form, ackId);
@@ -184,7 +167,7 @@ export abstract class LiveConnection implements ClientConnection {
     return new Refusal('INTERNAL');
   }
 
-  private takePacket(packet: JsonObject, form: EncodingForm, ackId: number | null): void {
+  protected takePacket(packet: JsonObject, form: EncodingForm, ackId: number | null): void {
     this.form = form;
     const { receiver, metrics } = this.services;
     const received = new Received(this, packet, form, ackId);
@@ -236,7 +219,7 @@ export abstract class LiveConnection implements ClientConnection {
     );
   }
 
-  private get jsonLimits(): { maxDepth: number; maxKeys: number } {
+  protected get jsonLimits(): { maxDepth: number; maxKeys: number } {
     const { MAX_JSON_DEPTH: maxDepth, MAX_JSON_KEYS: maxKeys } = this.services.config;
     return { maxDepth, maxKeys };
   }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { Refusal, type Cipher } from '@starling/protocol';
+import { guardPacket, Refusal, type Cipher, type JsonObject } from '@starling/protocol';
 import type { Socket } from 'socket.io';
 import type { WebSocket } from 'ws';
 import type { Handshake } from '../authentication/authenticator.js';
@@ -16,6 +16,7 @@ interface EngineSocket {
   readonly writeBuffer: readonly unknown[];
   write(packet: string | Buffer, options: { compress: boolean }): void;
   close(discard?: boolean): void;
+  on(event: 'packet', listener: (packet: { data?: unknown }) => void): void;
   on(event: 'flush' | 'drain' | 'upgrade' | 'close', listener: () => void): void;
 }
 
@@ -31,6 +32,8 @@ interface EngineTransport {
 type Acknowledge = (...args: unknown[]) => void;
 
 const EVENT = 'packet';
+/** UTF-8 takes at most three bytes for a UTF-16 code unit. */
+const BYTES_PER_UNIT = 3;
 const UNCOMPRESSED = { compress: false };
 
 /**
@@ -45,6 +48,8 @@ export class SocketIoConnection extends LiveConnection {
   private queued = 0;
   /** Bytes in responses to polls that the reader has not taken yet. */
   private polled = 0;
+  /** Messages above the size limit whose objects have not been met yet: Socket.IO tells no object's size. */
+  private oversized = 0;
 
   constructor(
     services: ConnectionServices,
@@ -56,6 +61,7 @@ export class SocketIoConnection extends LiveConnection {
     this.engine = socket.conn as unknown as EngineSocket;
     this.engine.on('flush', () => this.flushed());
     this.engine.on('upgrade', () => (this.outlet = this.outletOf(this.engine.transport)));
+    this.engine.on('packet', ({ data }) => this.measure(data));
     this.outlet = this.outletOf(this.engine.transport);
     rememberAckIds(socket);
     socket.on('error', () => services.metrics.brokenFrames.inc({ endpoint: this.endpoint }));
@@ -126,6 +132,34 @@ export class SocketIoConnection extends LiveConnection {
     } else {
       this.takeObject(typeof argument === 'function' ? undefined : argument, ackId);
     }
+  }
+
+  /** Text above the limit, envelope and all; binary messages are frames, measured when they are taken. */
+  private measure(data: unknown): void {
+    const { MAX_PACKET_BYTES } = this.services.config;
+    if (typeof data !== 'string' || data.length * BYTES_PER_UNIT <= MAX_PACKET_BYTES) return;
+    if (Buffer.byteLength(data) > MAX_PACKET_BYTES) this.oversized += 1;
+  }
+
+  private takeObject(value: unknown, ackId: number | null): void {
+    if (!this.isOpen) return;
+    const form = this.services.forms.object;
+    let packet: JsonObject;
+    try {
+      packet = guardPacket(value, this.jsonLimits);
+      if (this.isTooLarge(packet)) throw new Refusal('PACKET_TOO_LARGE');
+    } catch (error) {
+      this.takeBroken(error, form, ackId);
+      return;
+    }
+    this.takePacket(packet, form, ackId);
+  }
+
+  private isTooLarge(packet: JsonObject): boolean {
+    if (this.oversized === 0) return false;
+    const tooLarge = Buffer.byteLength(JSON.stringify(packet)) > this.services.config.MAX_PACKET_BYTES;
+    if (tooLarge) this.oversized -= 1;
+    return tooLarge;
   }
 
   private flushed(): void {
