@@ -9,9 +9,6 @@ export async function runStandalone(): Promise<void> {
   const config = readConfig();
   const logger = createLogger(config);
   exitOnCrash(logger);
-  if (config.AUTH_MODE === 'open') {
-    logger.warn('AUTH_MODE=open: whoever connects is believed to be the user they claim; not for production');
-  }
   try {
     const standalone = await startStandalone(config, logger);
     announce(config, standalone.port, logger);

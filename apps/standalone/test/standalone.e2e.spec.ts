@@ -81,7 +81,10 @@ describe('a bad configuration', () => {
     ['WS_PATH', 'no slash'],
     ['GROUPS_AUTO_CREATE', 'perhaps'],
   ])('is refused by the name of its variable: %s=%s', async (name, value) => {
-    const process = starling.spawn({ ...(name.startsWith('JWT') ? { AUTH_MODE: 'jwt' } : {}), [name]: value });
+    const process = starling.spawn({
+      ...(name.startsWith('JWT') ? { AUTH_MODE: 'jwt' } : {}),
+      [name]: value,
+    });
     const exit = await process.exited;
     expect(exit.code).toBeGreaterThan(0);
     const output = process.lines.join('\n');
