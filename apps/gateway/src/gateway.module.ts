@@ -24,7 +24,7 @@ import { PACKET_RECEIVER } from './connection/packet-receiver.js';
 import { SocketIoGateway } from './connection/socket-io.gateway.js';
 import { StarlingWsAdapter } from './connection/starling-ws-adapter.js';
 import { WireForms } from './connection/wire-forms.js';
-import { Feed } from './feed/feed.js';
+import { FEED_PROVIDERS } from './feed/feed-providers.js';
 import { GatewayMembership } from './membership/gateway-membership.js';
 import { Replay } from './replay/replay.js';
 
@@ -54,7 +54,7 @@ import { Replay } from './replay/replay.js';
     SignalHandler,
     SyncHandler,
     UnbindHandler,
-    Feed,
+    ...FEED_PROVIDERS,
     GatewayMembership,
     Replay,
   ],

@@ -1,33 +1,352 @@
-import { Injectable } from '@nestjs/common';
-import type { MembershipChange } from '@starling/bus';
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  GroupsRequest,
+  MEMBERSHIP_FOLLOWER,
+  REQUEST_CLIENT,
+  type GroupRole,
+  type Membership,
+  type MembershipChange,
+  type MembershipEvent,
+  type MembershipFollower,
+  type MembershipSubscription,
+  type RequestClient,
+} from '@starling/bus';
+import { LOGGER } from '@starling/observability';
+import { ChatType, Command, PROTOCOL_VERSION, Refusal, type MembershipPush } from '@starling/protocol';
+import { groupRoom, ROOM_MEMBERS, userRoom, type RoomMembers, type RoomName } from '@starling/rooms';
+import type { Logger } from 'pino';
 import type { Connection } from '../connection/connection.js';
+import { askAgain } from '../feed/ask-again.js';
+import { Feed } from '../feed/feed.js';
+import { PositionsReader } from '../feed/positions-reader.js';
+import { ChangeChain } from './change-chain.js';
+import { KnownVersions } from '../feed/known-versions.js';
+import { LocalGroup } from './local-group.js';
+import { LocalUser, type Place } from './local-user.js';
+import { Turnstile } from './turnstile.js';
 
+/** What is known of a user's place in a group, and by which change. */
+interface Standing {
+  readonly version: number;
+  readonly role: GroupRole | null;
+  readonly change: MembershipEvent['change'];
+  readonly by: string | null;
+  /** The version this pod has followed the group to, should this be its first local member. */
+  readonly followed: number;
+}
+
+/** Users loaded at the same time when changes were missed. */
+const RELOADS_AT_ONCE = 32;
+
+/**
+ * The memberships of the users who are connected here, by which rooms are joined and left: from the groups service
+ * and its changes alone, never from what a packet claims.
+ *
+ * Each change and each snapshot gives a user's place as of a version, so of two the higher one holds, whichever
+ * came first. Changes of a group come by 1; a hole means that changes were lost, and then nothing of the group is
+ * delivered or accepted until its local members have been loaded again.
+ */
 @Injectable()
-export class GatewayMembership {
+export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
+  private readonly users = new Map<string, LocalUser>();
+  private readonly groups = new Map<string, LocalGroup>();
+  private readonly bound = new Map<string, LocalUser>();
+  private readonly changes = new ChangeChain();
+  private readonly reloads = new Turnstile(RELOADS_AT_ONCE);
+  /** How often changes were missed: a snapshot asked for before the last time proves nothing. */
+  private misses = 0;
+  private subscription: MembershipSubscription | null = null;
+
+  constructor(
+    @Inject(MEMBERSHIP_FOLLOWER) private readonly follower: MembershipFollower,
+    @Inject(REQUEST_CLIENT) private readonly requests: RequestClient,
+    @Inject(ROOM_MEMBERS) private readonly rooms: RoomMembers,
+    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly versions: KnownVersions,
+    private readonly feed: Feed,
+    private readonly positions: PositionsReader,
+  ) {
+    versions.onLag((groupId) => this.reloadGroup(groupId));
+  }
+
+  /** Before any connection can be bound, so before any snapshot is asked for. */
+  async onModuleInit(): Promise<void> {
+    this.subscription = await this.follower.follow(
+      (event) => this.take(event),
+      () => this.reloadAll(),
+    );
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.subscription?.stop();
+  }
+
   /**
    * First step of a login, after `connection.session` was set: loads the user's groups and joins the rooms.
    * Resolves when this pod is certain to receive them. Next comes `Replay.arrive`. When it rejects (a Refusal),
    * nothing of the connection stays.
    */
-  async bind(_connection: Connection): Promise<void> {}
+  async bind(connection: Connection): Promise<void> {
+    const { session } = connection;
+    if (session === null) throw new Error('a connection without a session cannot be bound');
+    const user = this.localUser(session.userId);
+    user.connections.set(connection, false);
+    this.bound.set(connection.id, user);
+    this.feed.begin(connection);
+    try {
+      await user.beLoaded();
+      if (this.bound.get(connection.id) !== user) return;
+      user.connections.set(connection, true);
+      await this.rooms.join(connection.id, roomsOf(user));
+    } catch (error) {
+      if (this.bound.get(connection.id) === user) this.unbind(connection);
+      throw error;
+    }
+  }
 
-  /** After logout or when the connection ended; before `connection.session` is cleared. Harmless when not bound. */
-  unbind(_connection: Connection): void {}
+  /** After logout or when the connection ended. Harmless when it is not bound. */
+  unbind(connection: Connection): void {
+    const user = this.bound.get(connection.id);
+    if (user === undefined) return;
+    this.bound.delete(connection.id);
+    user.connections.delete(connection);
+    this.rooms.drop(connection.id);
+    this.feed.detach(connection, roomsOf(user));
+    if (user.connections.size > 0) return;
+    this.users.delete(user.userId);
+    for (const groupId of user.groupIds) this.leaveLocalGroup(user, groupId);
+  }
 
   /** Refusal UNAVAILABLE while the group's members are being loaded again: retry. */
-  isMember(_userId: string, _groupId: string): boolean {
-    return false;
+  isMember(userId: string, groupId: string): boolean {
+    if (this.groups.get(groupId)?.unsettled) throw new Refusal('UNAVAILABLE');
+    return this.roleOf(userId, groupId) !== null;
   }
 
   /** The version of the group that holds for what the user may do in it now; 0 when not known here. */
-  versionOf(_userId: string, _groupId: string): number {
-    return 0;
+  versionOf(userId: string, groupId: string): number {
+    const place = this.users.get(userId)?.places.get(groupId);
+    return Math.max(this.groups.get(groupId)?.version ?? 0, place?.version ?? 0);
   }
 
-  groupsOf(_userId: string): string[] {
-    return [];
+  groupsOf(userId: string): string[] {
+    return this.users.get(userId)?.groupIds ?? [];
   }
 
   /** Resolves when the change a join or quit of `userId` was answered with is in force on this pod. */
-  async applied(_userId: string, _change: MembershipChange): Promise<void> {}
+  async applied(userId: string, { groupId, version, role }: MembershipChange): Promise<void> {
+    const user = this.users.get(userId);
+    if (user === undefined || version === 0) return;
+    const change = role === null ? 'removed' : 'added';
+    this.changes.append({ groupId, version, change, userId, role, by: userId });
+    this.put(user, groupId, { version, role, change, by: userId, followed: version });
+    const joins = user.places.get(groupId)?.joins;
+    if (joins !== undefined) await Promise.all(joins);
+  }
+
+  private take(event: MembershipEvent): void {
+    this.changes.append(event);
+    const { groupId, version, change, userId, role, by } = event;
+    const group = this.groups.get(groupId);
+    const isNext = group === undefined || version <= group.version + 1;
+    if (group !== undefined && version > group.version) group.version = version;
+    // Before the version is known to the feed: who was removed must not get what waited for it.
+    const concerned = change === 'dissolved' ? [...(group?.members ?? [])] : [this.users.get(userId ?? '')];
+    for (const user of concerned) {
+      if (user?.loaded) this.put(user, groupId, { version, role, change, by, followed: version });
+    }
+    if (group === undefined || this.groups.get(groupId) !== group) return;
+    if (!isNext) this.changesOfGroupWereMissed(group);
+    else if (group.unsettled === null) this.versions.reached(groupId, group.version);
+  }
+
+  /** Also others may have been added by what was missed, so all are loaded; but only the group waits for it. */
+  private changesOfGroupWereMissed(group: LocalGroup): void {
+    this.logger.warn({ groupId: group.groupId, version: group.version }, 'changes of a group were missed');
+    this.misses++;
+    this.reloadGroup(group.groupId);
+    for (const user of this.users.values()) void this.reload(user);
+  }
+
+  private reloadAll(): void {
+    this.logger.warn({ users: this.users.size }, 'changes of memberships may have been missed');
+    this.misses++;
+    for (const groupId of this.groups.keys()) this.block(groupId);
+    for (const user of this.users.values()) void this.reload(user);
+  }
+
+  private reloadGroup(groupId: string): void {
+    for (const user of this.block(groupId)) void this.reload(user);
+  }
+
+  private block(groupId: string): Iterable<LocalUser> {
+    const group = this.groups.get(groupId);
+    if (group === undefined) return [];
+    this.versions.block(groupId);
+    group.unsettled = new Set(group.members);
+    return group.members;
+  }
+
+  private async reload(user: LocalUser): Promise<void> {
+    const isWanted = (): boolean => this.users.get(user.userId) === user;
+    await this.reloads.pass(() => askAgain(() => user.load.ask(), isWanted, this.logger));
+  }
+
+  /** Rejects with a Refusal when the groups service does not answer. */
+  private async load(user: LocalUser): Promise<void> {
+    for (;;) {
+      const { misses } = this;
+      const awaiting = [...this.groups.values()].filter((group) => group.unsettled?.has(user));
+      const changesSince = this.changes.mark();
+      const { memberships } = await this.requests.request(GroupsRequest.ofUser, { userId: user.userId });
+      if (this.users.get(user.userId) !== user) return;
+      if (misses !== this.misses) continue;
+      this.putAll(user, memberships, changesSince);
+      user.loaded = true;
+      for (const group of awaiting) this.settle(group, user);
+      return;
+    }
+  }
+
+  private putAll(
+    user: LocalUser,
+    memberships: Membership[],
+    changesSince: () => Iterable<MembershipEvent>,
+  ): void {
+    const standings = new Map<string, Standing>();
+    for (const { groupId, version, role } of memberships) {
+      const change = this.roleOf(user.userId, groupId) === null ? 'added' : 'role';
+      standings.set(groupId, { version, role, change, by: null, followed: version });
+    }
+    for (const { groupId, version, change, userId, role, by } of changesSince()) {
+      const known = standings.get(groupId);
+      const isOfUser = change === 'dissolved' ? known !== undefined : userId === user.userId;
+      if (isOfUser && version > (known?.version ?? 0)) {
+        standings.set(groupId, {
+          version,
+          role,
+          change,
+          by,
+          followed: Math.max(known?.followed ?? 0, version),
+        });
+      } else if (known !== undefined && version === known.followed + 1) {
+        standings.set(groupId, { ...known, followed: version });
+      }
+    }
+    for (const [groupId, place] of user.places) {
+      if (place.role === null || standings.has(groupId)) continue;
+      const gone = { version: place.version + 1, role: null, change: 'removed', by: null } as const;
+      standings.set(groupId, { ...gone, followed: gone.version });
+    }
+    for (const [groupId, standing] of standings) this.put(user, groupId, standing);
+  }
+
+  /** The group goes on when each member who was here has been loaded since. */
+  private settle(group: LocalGroup, user: LocalUser): void {
+    if (this.groups.get(group.groupId) !== group || group.unsettled === null) return;
+    group.unsettled.delete(user);
+    this.endBlock(group);
+  }
+
+  private endBlock(group: LocalGroup): void {
+    if (group.unsettled === null || group.unsettled.size > 0) return;
+    group.unsettled = null;
+    const places = [...group.members].map(({ places }) => places.get(group.groupId)!.version);
+    group.version = Math.max(group.version, Math.min(...places));
+    this.versions.reached(group.groupId, group.version);
+  }
+
+  /** Takes a user's place in a group as of a version, unless a later one is known. */
+  private put(user: LocalUser, groupId: string, standing: Standing): void {
+    const { version, role, change, by } = standing;
+    const before = user.places.get(groupId);
+    if (before !== undefined && before.version >= version) return;
+    const wasMember = before !== undefined && before.role !== null;
+    const place: Place = { version, role, joins: wasMember && role !== null ? before.joins : new Set() };
+    user.put(groupId, place);
+    if (!wasMember && role !== null) this.enter(user, groupId, place, standing.followed);
+    if (wasMember && role === null) this.exit(user, groupId);
+    if (user.loaded && (before?.role ?? null) !== role) {
+      push(user, { chatId: groupId, change, role, by, groupVersion: version });
+    }
+  }
+
+  private enter(user: LocalUser, groupId: string, place: Place, followed: number): void {
+    let group = this.groups.get(groupId);
+    if (group === undefined) {
+      group = new LocalGroup(groupId, followed);
+      this.groups.set(groupId, group);
+      this.versions.reached(groupId, followed);
+    }
+    group.members.add(user);
+    for (const connection of user.placedConnections()) {
+      const join = this.join(user, connection, groupId, place).finally(() => place.joins.delete(join));
+      place.joins.add(join);
+    }
+  }
+
+  private async join(user: LocalUser, connection: Connection, groupId: string, place: Place): Promise<void> {
+    const isWanted = (): boolean =>
+      this.bound.get(connection.id) === user && user.places.get(groupId)?.joins === place.joins;
+    this.feed.beginGroup(connection, groupId);
+    const room = [groupRoom(groupId)];
+    const joined = await askAgain(
+      async () => {
+        await this.rooms.join(connection.id, room);
+        return this.positions.read();
+      },
+      isWanted,
+      this.logger,
+    );
+    if (joined !== null && isWanted()) this.feed.joinGroup(connection, groupId, joined, place.version);
+  }
+
+  private exit(user: LocalUser, groupId: string): void {
+    for (const connection of user.placedConnections()) {
+      this.rooms.leave(connection.id, groupRoom(groupId));
+      this.feed.leaveGroup(connection, groupId);
+    }
+    this.leaveLocalGroup(user, groupId);
+  }
+
+  private leaveLocalGroup(user: LocalUser, groupId: string): void {
+    const group = this.groups.get(groupId);
+    if (group === undefined) return;
+    group.members.delete(user);
+    group.unsettled?.delete(user);
+    if (group.members.size === 0) {
+      this.groups.delete(groupId);
+      this.versions.forget(groupId);
+    } else {
+      this.endBlock(group);
+    }
+  }
+
+  private roleOf(userId: string, groupId: string): GroupRole | null {
+    return this.users.get(userId)?.places.get(groupId)?.role ?? null;
+  }
+
+  private localUser(userId: string): LocalUser {
+    let user = this.users.get(userId);
+    if (user === undefined) {
+      user = new LocalUser(userId, (loaded) => this.load(loaded));
+      this.users.set(userId, user);
+    }
+    return user;
+  }
+}
+
+function roomsOf(user: LocalUser): RoomName[] {
+  return [userRoom(user.userId), ...user.groupIds.map(groupRoom)];
+}
+
+function push(user: LocalUser, change: Omit<MembershipPush, 'version' | 'command' | 'chatType'>): void {
+  const packet: MembershipPush = {
+    version: PROTOCOL_VERSION,
+    command: Command.MembershipPush,
+    chatType: ChatType.Group,
+    ...change,
+  };
+  const text = JSON.stringify(packet);
+  for (const connection of user.placedConnections()) if (connection.session?.pushes) connection.send(text);
 }

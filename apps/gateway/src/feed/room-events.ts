@@ -1,0 +1,37 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { ROOM_MEMBERS, type PacketEvent, type RoomMembers, type RoomName } from '@starling/rooms';
+import { Connections } from '../connection/connections.js';
+import type { Frame, WireForm } from '../connection/wire-form.js';
+import { Feed } from './feed.js';
+
+/** Leads the events of rooms on: messages to the feed, packets straight to the room's connections. */
+@Injectable()
+export class RoomEvents implements OnModuleInit {
+  constructor(
+    @Inject(ROOM_MEMBERS) private readonly rooms: RoomMembers,
+    private readonly connections: Connections,
+    private readonly feed: Feed,
+  ) {}
+
+  onModuleInit(): void {
+    this.rooms.onEvent((room, event) => {
+      if (event.kind === 'message') this.feed.receive(event);
+      else this.writePacket(room, event);
+    });
+  }
+
+  private writePacket(room: RoomName, { packet, except, to }: PacketEvent): void {
+    const frames = new Map<WireForm, Frame>();
+    for (const id of this.rooms.membersOf(room) ?? []) {
+      const connection = this.connections.get(id);
+      if (connection === undefined || id === except) continue;
+      if (to === 'pushes' && connection.session?.pushes !== true) continue;
+      let frame = frames.get(connection.form);
+      if (frame === undefined) {
+        frame = connection.form.build(packet);
+        frames.set(connection.form, frame);
+      }
+      connection.write(frame);
+    }
+  }
+}
