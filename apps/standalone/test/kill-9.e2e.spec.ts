@@ -47,13 +47,13 @@ it(`keeps what it acknowledged, once, and counts on without a hole, over ${SEEDS
     // The kill comes after a number of answers, so at any point of a batch, a commit or a delivery.
     const killAfter = Math.floor(random() * 400);
     let answers = 0;
-    let killing: Promise<unknown> | null = null;
+    const kills: Promise<unknown>[] = [];
     const answered = () => {
       answers += 1;
-      if (answers > killAfter) killing ??= starling.kill9();
+      if (answers > killAfter && kills.length === 0) kills.push(starling.kill9());
     };
     await Promise.all(clients.map((client) => load(client, seed, records, answered)));
-    await killing;
+    await Promise.all(kills);
     for (const recorder of recorders) views.push(recorder.view(rightsOf(recorder.client)));
     await starling.start();
   }

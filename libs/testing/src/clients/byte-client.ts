@@ -1,7 +1,8 @@
 import { WebSocket } from 'ws';
-import { type BodyCipher, openBody, sealBody, SERIALIZER_ENCRYPTED } from './body-cipher.js';
-import { decodeCesu8, encodeCesu8, frame, SERIALIZER_JSON, unframe } from './byte-frame.js';
+import type { BodyCipher } from './body-cipher.js';
+import { frame, SERIALIZER_JSON } from './byte-frame.js';
 import { ChatClient } from './chat-client.js';
+import { decodePacket, encodeText } from './packet-frame.js';
 import type { Packet } from './packet.js';
 
 export interface ByteClientOptions {
@@ -10,6 +11,8 @@ export interface ByteClientOptions {
   readonly protocols?: string[];
   /** Sends, as webim.js does on open, the frame with body `{}` and zero version and command. */
   readonly emptyFirstFrame?: boolean;
+  /** False: the client answers no ping. */
+  readonly autoPong?: boolean;
 }
 
 /** A client of the raw endpoint: one binary WebSocket message, one frame. */
@@ -31,6 +34,7 @@ export class ByteClient extends ChatClient {
     const socket = new WebSocket(url, options.protocols ?? [], {
       headers: options.headers ?? {},
       perMessageDeflate: false,
+      autoPong: options.autoPong ?? true,
     });
     const client = new ByteClient(userId, socket, options.cipher);
     return new Promise((resolve, reject) => {
@@ -48,12 +52,7 @@ export class ByteClient extends ChatClient {
 
   /** A frame around any text; unpaired surrogates in it go out as webim.js would send them. */
   transmitText(version: number, command: number, text: string): void {
-    const body = encodeCesu8(text);
-    this.transmitBytes(
-      this.cipher
-        ? frame(version, SERIALIZER_ENCRYPTED, command, sealBody(this.cipher, version, command, body))
-        : frame(version, SERIALIZER_JSON, command, body),
-    );
+    this.transmitBytes(encodeText(version, command, text, this.cipher));
   }
 
   /** One binary WebSocket message, whatever is in it. */
@@ -80,16 +79,7 @@ export class ByteClient extends ChatClient {
   private received(data: Buffer, isBinary: boolean): void {
     try {
       if (!isBinary) throw new Error('a text message');
-      const { version, serializer, command, body } = unframe(data);
-      const expected = this.cipher ? SERIALIZER_ENCRYPTED : SERIALIZER_JSON;
-      if (serializer !== expected) throw new Error(`serializer ${serializer} instead of ${expected}`);
-      const plain = this.cipher ? openBody(this.cipher, version, command, body) : body;
-      const packet = JSON.parse(decodeCesu8(plain)) as Packet;
-      if (packet.command !== command)
-        throw new Error(`command ${command} around a body of command ${packet.command}`);
-      if (packet.version !== version)
-        throw new Error(`version ${version} around a body of version ${packet.version}`);
-      this.arrived(packet);
+      this.arrived(decodePacket(data, this.cipher));
     } catch (error) {
       this.violated(`${String(error)} in ${data.toString('hex', 0, 64)}`);
     }

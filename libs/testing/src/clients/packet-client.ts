@@ -1,8 +1,9 @@
 import type { WebSocket } from 'ws';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
-import { type BodyCipher, openBody, sealBody, SERIALIZER_ENCRYPTED } from './body-cipher.js';
-import { decodeCesu8, encodeCesu8, frame, SERIALIZER_JSON, unframe } from './byte-frame.js';
+import type { BodyCipher } from './body-cipher.js';
 import { ChatClient } from './chat-client.js';
+import { decodePacket, encodeText } from './packet-frame.js';
+import { withPatience } from '../process/until.js';
 import type { Packet } from './packet.js';
 
 export interface PacketClientOptions {
@@ -61,6 +62,18 @@ export class PacketClient extends ChatClient {
     else this.socket.emit('packet', argument, (answer: unknown) => this.received(answer));
   }
 
+  /** Emits a `packet` event with any argument and resolves with the packet its acknowledgement carries. */
+  sendArgument(argument: unknown): Promise<Packet> {
+    const answer = new Promise<Packet>((resolve) => {
+      this.socket.emit('packet', argument, (acknowledgement: unknown) => {
+        resolve(
+          Buffer.isBuffer(acknowledgement) ? this.decode(acknowledgement) : this.packet(acknowledgement),
+        );
+      });
+    });
+    return withPatience(answer, 'the acknowledgement');
+  }
+
   pause(): void {
     this.webSocket().pause();
   }
@@ -84,12 +97,7 @@ export class PacketClient extends ChatClient {
   }
 
   private encode(packet: Packet): Buffer {
-    const { version, command } = packet;
-    const body = encodeCesu8(JSON.stringify(packet));
-    const { cipher } = this.options;
-    return cipher
-      ? frame(version, SERIALIZER_ENCRYPTED, command, sealBody(cipher, version, command, body))
-      : frame(version, SERIALIZER_JSON, command, body);
+    return encodeText(packet.version, packet.command, JSON.stringify(packet), this.options.cipher);
   }
 
   private received(argument: unknown): void {
@@ -109,15 +117,6 @@ export class PacketClient extends ChatClient {
 
   private decode(bytes: Buffer): Packet {
     if (this.options.carries !== 'frame') throw new Error('a frame instead of an object');
-    const { version, serializer, command, body } = unframe(bytes);
-    const { cipher } = this.options;
-    const expected = cipher ? SERIALIZER_ENCRYPTED : SERIALIZER_JSON;
-    if (serializer !== expected) throw new Error(`serializer ${serializer} instead of ${expected}`);
-    const packet = JSON.parse(
-      decodeCesu8(cipher ? openBody(cipher, version, command, body) : body),
-    ) as Packet;
-    if (packet.command !== command)
-      throw new Error(`command ${command} around a body of command ${packet.command}`);
-    return packet;
+    return decodePacket(bytes, this.options.cipher);
   }
 }

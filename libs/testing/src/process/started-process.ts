@@ -144,7 +144,7 @@ function guardOf(pid: number): ChildProcess {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
-  guard.stdin!.on('error', () => undefined);
+  guard.stdin.on('error', () => undefined);
   guard.unref();
   return guard;
 }

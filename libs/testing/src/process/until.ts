@@ -20,3 +20,20 @@ export async function until<T>(
     await delay(10);
   }
 }
+
+/** Rejects, naming what was waited for, when the promise takes longer than tests wait. */
+export async function withPatience<T>(
+  promise: Promise<T>,
+  what: string,
+  patienceMs = PATIENCE_MS,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited ${patienceMs} ms in vain for ${what}`)), patienceMs);
+  });
+  try {
+    return await Promise.race([promise, tooLong]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,149 @@
+import {
+  accepted,
+  type ChatClient,
+  type ConnectOptions,
+  type Entitlement,
+  groupName,
+  judge,
+  type Message,
+  messageOf,
+  privateName,
+  randomOf,
+  SendRecord,
+  show,
+  TEST_CIPHER,
+  TEST_CIPHER_ENV,
+  until,
+  useStarling,
+  ViewRecorder,
+} from '@starling/testing';
+
+const USERS = 180;
+/** Of the first users; so there are 200 connections. */
+const SECOND_DEVICES = 20;
+const MESSAGES = 20_000;
+const GROUP_SIZES = [2, 2, 2, 3, 3, 4, 5, 5, 6, 8, 8, 10, 12, 15, 18, 20, 25, 30, 40, 50, 60, 80, 100, 150];
+/** One message in so many is private, to the next user. */
+const PRIVATE_EVERY = 10;
+const UNDER_WAY = 4;
+
+const FORMS: ConnectOptions[] = [
+  { form: 'object' },
+  { form: 'bytes' },
+  { form: 'frame' },
+  { form: 'bytes', cipher: TEST_CIPHER },
+  { form: 'object', acks: false },
+];
+
+const starling = useStarling({
+  env: { ...TEST_CIPHER_ENV, PACKETS_PER_SECOND: '100000', PACKETS_BURST: '100000' },
+});
+
+it('each member sees each message once and in order, and nobody else sees any', async () => {
+  const random = randomOf(1);
+  const users = Array.from({ length: USERS }, (_, i) => `user-${i}`);
+  const groups = new Map(
+    GROUP_SIZES.map((size, i) => [`group-${i}-of-${size}`, sample(users, size, random)]),
+  );
+  const groupsOf = new Map(
+    users.map((user) => [
+      user,
+      [...groups].filter(([, members]) => members.has(user)).map(([group]) => group),
+    ]),
+  );
+  const clients = await connectAll([...users, ...users.slice(0, SECOND_DEVICES)]);
+  const recorders = clients.map((client) => new ViewRecorder(client));
+  for (const client of clients.slice(0, USERS)) {
+    for (const group of groupsOf.get(client.userId)!) accepted(await client.join(group));
+  }
+
+  const records: SendRecord[] = [];
+  const perConnection = MESSAGES / clients.length;
+  await Promise.all(
+    clients.map(async (client, i) => {
+      const own = groupsOf.get(client.userId)!;
+      let left = perConnection;
+      const oneAtATime = async () => {
+        while (left > 0) {
+          const content = `message ${left--} of connection ${i}, ${random() < 0.1 ? '😀' : 'plain'}`;
+          const group = own[Math.floor(random() * own.length)];
+          const toNext = group === undefined || left % PRIVATE_EVERY === 0;
+          const next = users[(users.indexOf(client.userId) + 1) % USERS]!;
+          const record = new SendRecord(
+            toNext ? client.message(next, 0, content) : client.message(group, 1, content),
+          );
+          records.push(record);
+          const answer = await client.request(record.packet, 60_000);
+          if (!record.answered(answer)) throw client.error(`was refused: ${show(answer)}`);
+        }
+      };
+      await Promise.all(Array.from({ length: UNDER_WAY }, oneAtATime));
+    }),
+  );
+  expect(records).toHaveLength(MESSAGES);
+
+  const heads = new Map<string, number>();
+  for (const { acknowledged, sent } of records) {
+    heads.set(sent.conversation, Math.max(heads.get(sent.conversation) ?? 0, acknowledged!.seq));
+  }
+  const rightsOf = (user: string): Map<string, Entitlement> => {
+    const at = users.indexOf(user);
+    const names = [
+      ...groupsOf.get(user)!.map(groupName),
+      privateName(user, users[(at + 1) % USERS]!),
+      privateName(user, users[(at + USERS - 1) % USERS]!),
+    ];
+    return new Map(names.map((name) => [name, { after: 0, upTo: null, complete: true }]));
+  };
+  for (const recorder of recorders) {
+    const due = [...rightsOf(recorder.client.userId).keys()].reduce(
+      (sum, name) => sum + (heads.get(name) ?? 0),
+      0,
+    );
+    await until(`all of ${recorder.client.userId}'s messages`, () => recorder.shown.length >= due, 60_000);
+  }
+  // Whatever was sent too much has arrived as well, once this is answered.
+  await Promise.all(clients.map((client) => client.heartbeat()));
+
+  const verdicts = judge({
+    sent: records.map(({ sent }) => sent),
+    stored: await storedFor(clients, groups, users),
+    views: recorders.map((recorder) => recorder.view(rightsOf(recorder.client.userId))),
+  });
+  expect(verdicts).toEqual([]);
+}, 240_000);
+
+async function connectAll(users: string[]): Promise<ChatClient[]> {
+  const clients: ChatClient[] = [];
+  for (let i = 0; i < users.length; i += 20) {
+    const some = users.slice(i, i + 20);
+    clients.push(
+      ...(await Promise.all(some.map((user, j) => starling.login(user, FORMS[(i + j) % FORMS.length])))),
+    );
+  }
+  return clients;
+}
+
+function sample(from: readonly string[], count: number, random: () => number): Set<string> {
+  const chosen = new Set<string>();
+  while (chosen.size < count) chosen.add(from[Math.floor(random() * from.length)]!);
+  return chosen;
+}
+
+async function storedFor(
+  clients: ChatClient[],
+  groups: ReadonlyMap<string, ReadonlySet<string>>,
+  users: string[],
+): Promise<Map<string, Message[]>> {
+  const stored = new Map<string, Message[]>();
+  for (const client of clients) client.onPacket = null;
+  for (const [group, members] of groups) {
+    const member = clients[users.indexOf([...members][0]!)]!;
+    stored.set(groupName(group), (await member.wholeHistory(1, group)).map(messageOf));
+  }
+  for (let i = 0; i < users.length; i++) {
+    const next = users[(i + 1) % users.length]!;
+    stored.set(privateName(users[i]!, next), (await clients[i]!.wholeHistory(0, next)).map(messageOf));
+  }
+  return stored;
+}
