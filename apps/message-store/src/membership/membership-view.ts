@@ -86,7 +86,10 @@ export class MembershipView {
       }),
     );
     // What is known now is the newest; an answer stands where it was not kept.
-    return questions.map((question) => this.known(question) ?? answers.get(nameOf(question)) ?? null);
+    return questions.map((question) => {
+      const answer = answers.get(nameOf(question));
+      return this.known(question) ?? (answer && answer.version >= question.version ? answer : null);
+    });
   }
 
   private known({ groupId, userId, version }: MembershipQuestion): Standing | undefined {
