@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { InProcessMembershipStream, type MembershipEvent } from '@starling/bus';
 import { SqliteDatabase } from '@starling/storage';
@@ -11,7 +11,7 @@ import { OutboxPublisher } from '../src/outbox/outbox-publisher.js';
 import { SqliteGroupRepository } from '../src/repository/sqlite-group-repository.js';
 
 const logger = pino({ level: 'silent' });
-const TYPESCRIPT = pathToFileURL(join(__dirname, 'typescript.mjs')).href;
+const TYPESCRIPT = pathToFileURL(resolve('deploy/typescript.mjs')).href;
 const PROGRAM = join(__dirname, 'committing-process.ts');
 const JOINED: MembershipEvent = {
   groupId: 'g',

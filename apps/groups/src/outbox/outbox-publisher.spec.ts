@@ -113,6 +113,29 @@ describe('OutboxPublisher', () => {
     expect(answers).toEqual(['first', 'again']);
   });
 
+  it('does not take an empty outbox for the publish of a change committed after that was read', async () => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const read = repository.unpublished.bind(repository);
+    let emptyRead = false;
+    repository.unpublished = async (groupId, limit) => {
+      const events = await read(groupId, limit);
+      if (events.length === 0 && !emptyRead) {
+        emptyRead = true;
+        await held;
+      }
+      return events;
+    };
+    await service.join('g', 'ada', true);
+    await until('a read of the empty outbox', () => emptyRead);
+    const second = service.join('g', 'bob', true).then(() => expect(seen).toEqual(['g1', 'g2']));
+    await until('the second commit', async () => (await read('g', 1)).length > 0);
+    // The commit is on disk; its answer is on the way, and reads are answered after it.
+    await repository.membership('g', 'bob');
+    release();
+    await second;
+  });
+
   it('publishes at the start what another process left, in order', async () => {
     for (let from = 0; from < 250; from++) {
       await repository.commit({
