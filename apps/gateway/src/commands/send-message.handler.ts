@@ -44,13 +44,15 @@ export class SendMessageHandler implements CommandHandler<SendMessageRequest> {
     const { connection } = received;
     const { userId } = session;
     mustBeBoundUser(session, packet.fromUserId, packet.userId);
+    const membershipVersion = this.membershipVersion(packet, userId);
+    // How webim.js arms its listener: a message that goes nowhere.
     if (packet.content === '') {
       received.answer(unstoredAnswerText(messageFields(packet, userId)));
       return;
     }
     const submit = submitOf(packet, userId, {
       messageId: this.instance.nextMessageId(),
-      membershipVersion: this.membershipVersion(packet, userId),
+      membershipVersion,
       partitions: this.config.PARTITIONS,
     });
     this.feed.submitting(connection, submit.messageId);

@@ -11,10 +11,10 @@ describe('PacketLimits', () => {
 
   it('refuses above the limit, and calls it a flood when the refusals are not listened to', () => {
     const limits = new PacketLimits(config, () => now);
-    const results = send(limits, 41);
+    const results = send(limits, 101);
     expect(results.slice(0, 20)).toEqual(Array(20).fill('pass'));
-    expect(results.slice(20, 40)).toEqual(Array(20).fill('refuse'));
-    expect(results[40]).toBe('flood');
+    expect(results.slice(20, 100)).toEqual(Array(80).fill('refuse'));
+    expect(results[100]).toBe('flood');
   });
 
   it('goes on refusing, without a flood, a client that sends somewhat too much for ever', () => {

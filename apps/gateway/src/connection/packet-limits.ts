@@ -4,6 +4,9 @@ import { TokenBucket } from './token-bucket.js';
 /** Other traffic (pings, acknowledgements, fragments of Socket.IO's own) a connection may send beside packets. */
 const WIRE_SHARE = 4;
 
+/** How many bursts may be refused before it is a flood: a client needs time to hear of refusals. */
+const REFUSED_BURSTS = 4;
+
 /** What one connection may still send. */
 export class PacketLimits {
   private readonly packets: TokenBucket;
@@ -14,14 +17,14 @@ export class PacketLimits {
   constructor(config: Config, now?: () => number) {
     const { PACKETS_PER_SECOND: rate, PACKETS_BURST: burst } = config;
     this.packets = new TokenBucket(rate, burst, now);
-    this.refusals = new TokenBucket(rate, burst, now);
+    this.refusals = new TokenBucket(rate, burst * REFUSED_BURSTS, now);
     this.wire = new TokenBucket(rate * WIRE_SHARE, burst * WIRE_SHARE, now);
     this.brokenLeft = config.MAX_BROKEN_FRAMES;
   }
 
   /**
-   * `refuse`: above the limit. `flood`: refused packets themselves have come at the limit's rate for longer
-   * than a burst, so the client does not listen to refusals.
+   * `refuse`: above the limit. `flood`: so many were refused, by more than the limit's rate, that the client does not
+   * listen to refusals.
    */
   packet(): 'pass' | 'refuse' | 'flood' {
     if (this.packets.take()) return 'pass';
