@@ -5,5 +5,7 @@ export default {
   ...root,
   rootDir: '../../..',
   testMatch: ['<rootDir>/libs/protocol/fuzz/*.fuzz.ts'],
+  // The cipher library is ESM.
+  transformIgnorePatterns: ['/node_modules/(?!(@noble)/)'],
   testTimeout: 1_800_000,
 };

@@ -1,5 +1,5 @@
 import { HEARTBEAT_ANSWER, answerCommand, refusalAnswer } from './answers.js';
-import { Command } from './commands.js';
+import { Command, ContentType } from './commands.js';
 import { Refusal } from './errors.js';
 import { messageFields, unstoredAnswerText } from './message-body.js';
 import { packetSchemas, type SendMessageRequest } from './packets/packet-schemas.js';
@@ -8,7 +8,7 @@ const schemas = packetSchemas({ maxIdLength: 64 });
 const message = {
   version: 1,
   command: Command.SendMessage,
-  contentType: 0,
+  contentType: ContentType.Text,
   content: 'hello',
   hasBeenSentId: 17,
   fromUserId: 'alice',

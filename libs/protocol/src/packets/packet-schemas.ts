@@ -54,7 +54,6 @@ export type Request = { [Number in RequestCommand]: RequestOf<Number> }[RequestC
 export type ResponseCommand = keyof Responses;
 /** The packet the server sends with `command`. */
 export type ResponseOf<Number extends ResponseCommand> = z.infer<Responses[Number]>;
-export type Response = { [Number in ResponseCommand]: ResponseOf<Number> }[ResponseCommand];
 
 export type BindRequest = RequestOf<typeof Command.Bind>;
 export type SendMessageRequest = RequestOf<typeof Command.SendMessage>;
@@ -67,16 +66,4 @@ export type SyncRequest = RequestOf<typeof Command.Sync>;
 export type ReadRequest = RequestOf<typeof Command.Read>;
 export type SignalRequest = RequestOf<typeof Command.Signal>;
 
-export type BindAnswer = ResponseOf<typeof Command.BindAnswer>;
-export type MessageAnswer = ResponseOf<typeof Command.Message>;
-export type MessagePacket = z.infer<ReturnType<typeof message.messagePacket>>;
-export type UnbindAnswer = ResponseOf<typeof Command.UnbindAnswer>;
-export type JoinGroupAnswer = ResponseOf<typeof Command.JoinGroupAnswer>;
-export type QuitGroupAnswer = ResponseOf<typeof Command.QuitGroupAnswer>;
-export type HistoryAnswer = ResponseOf<typeof Command.HistoryAnswer>;
-export type SyncAnswer = ResponseOf<typeof Command.SyncAnswer>;
-export type ReadAnswer = ResponseOf<typeof Command.ReadAnswer>;
-export type SignalPush = ResponseOf<typeof Command.SignalPush>;
 export type MembershipPush = ResponseOf<typeof Command.MembershipPush>;
-export type ClosingPush = ResponseOf<typeof Command.ClosingPush>;
-export type ReadPush = ResponseOf<typeof Command.ReadPush>;
