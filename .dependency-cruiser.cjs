@@ -70,7 +70,7 @@ module.exports = {
     {
       name: 'no-tests-in-production-code',
       severity: 'error',
-      from: { pathNot: '(\\.spec\\.ts$|\\.contract\\.ts$|/test/|^libs/testing/)' },
+      from: { pathNot: '(\\.spec\\.ts$|\\.contract\\.ts$|/test/|/fuzz/|^libs/testing/)' },
       to: { path: '(\\.spec\\.ts$|\\.contract\\.ts$|^node_modules/(jest|fast-check|socket\\.io-client)/)' },
     },
     {

@@ -16,7 +16,7 @@ export default {
       },
     ],
   },
-  transformIgnorePatterns: ['/node_modules/(?!(@nestjs|@nats-io|jose)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(@nestjs|@nats-io|@noble|jose)/)'],
   moduleNameMapper: {
     '^@starling/([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',

@@ -124,8 +124,8 @@ const LIMITS = {
   MAX_JSON_DEPTH: variable(whole(2, 256), '32', '16', 'Deepest nesting inside a packet.'),
   MAX_JSON_KEYS: variable(
     whole(16, 100_000),
+    '5000',
     '1000',
-    '200',
     'Most keys and array items inside a packet, all levels together.',
   ),
   PACKETS_PER_SECOND: variable(

@@ -23,3 +23,4 @@ export type { SchemaLimits } from './packets/field-schemas.js';
 export { MESSAGES_PER_ANSWER } from './packets/history-packets.js';
 export * from './packets/packet-schemas.js';
 export * from './packets/parse-request.js';
+export * from './ciphers/noble-aead.js';
