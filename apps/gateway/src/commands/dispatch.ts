@@ -84,8 +84,8 @@ export class Dispatch implements PacketReceiver {
     }
   }
 
-  refuse(received: ReceivedPacket, error: ErrorName): void {
-    this.refuseWith(received, new Refusal(error));
+  refuse(received: ReceivedPacket, refusal: Refusal): void {
+    this.refuseWith(received, refusal);
   }
 
   ended(connection: ClientConnection, clean: boolean): Promise<void> {

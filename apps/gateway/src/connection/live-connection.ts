@@ -8,6 +8,7 @@ import {
   type Cipher,
   type CloseReasonName,
   type ErrorName,
+  type FramedPacket,
   type JsonObject,
 } from '@starling/protocol';
 import type { Handshake } from '../authentication/authenticator.js';
@@ -138,49 +139,74 @@ export abstract class LiveConnection implements ClientConnection {
   /** A byte frame; `ackId` of its Socket.IO acknowledgement, if one is awaited. */
   protected takeFrame(bytes: Uint8Array, ackId: number | null): void {
     if (!this.isOpen) return;
-    let form = this.form;
-    let packet: JsonObject;
+    let framed: FramedPacket | null;
     try {
       if (bytes.length > this.services.config.MAX_PACKET_BYTES) throw new Refusal('PACKET_TOO_LARGE');
-      const framed = decodePacketFrame(bytes, this.services.forms.ciphers);
-      if (framed === null) return;
-      form = this.formOf(framed.cipher);
-      packet = parsePacketText(framed.text, this.jsonLimits);
+      framed = decodePacketFrame(bytes, this.services.forms.ciphers);
     } catch (error) {
-      this.takeBroken(error, form, ackId);
+      this.takeBroken(error, this.form, ackId);
       return;
     }
-    this.takePacket(packet, form, ackId);
+    if (framed === null) return;
+    const { text, cipher } = framed;
+    const form = this.formOf(cipher);
+    this.take(
+      () => parsePacketText(text, this.jsonLimits),
+      () => JSON.parse(text) as unknown,
+      form,
+      ackId,
+    );
   }
 
+  /**
+   * Takes the packet that `guarded` gives. When the guard refuses it, `unguarded` is looked at for what its refusal
+   * has to repeat.
+   */
+  protected take(
+    guarded: () => JsonObject,
+    unguarded: () => unknown,
+    form: EncodingForm,
+    ackId: number | null,
+  ): void {
+    let packet: JsonObject;
+    try {
+      packet = guarded();
+    } catch (error) {
+      if (error instanceof Refusal && !BROKEN.has(error.error)) {
+        this.takePacket(new Received(this, echoable(unguarded), form, ackId), error);
+      } else {
+        this.takeBroken(error, form, ackId);
+      }
+      return;
+    }
+    this.form = form;
+    this.takePacket(new Received(this, packet, form, ackId), null);
+  }
+
+  /** What could not be read at all. */
   protected takeBroken(error: unknown, form: EncodingForm, ackId: number | null): void {
-    const refusal = this.refusalOf(error);
+    const { logger, metrics } = this.services;
+    const refusal = error instanceof Refusal ? error : new Refusal('INTERNAL');
+    if (refusal !== error) logger.error({ err: error, connection: this.id }, 'a packet could not be read');
     this.respond(refusalAnswer(refusal, null, this.session?.userId ?? null), form, ackId);
-    if (!BROKEN.has(refusal.error)) return;
-    this.services.metrics.brokenFrames.inc({ endpoint: this.endpoint });
+    metrics.brokenFrames.inc({ endpoint: this.endpoint });
     if (!this.limits.broken()) this.close('BROKEN_FRAMES');
   }
 
-  protected refusalOf(error: unknown): Refusal {
-    if (error instanceof Refusal) return error;
-    this.services.logger.error({ err: error, connection: this.id }, 'a packet could not be read');
-    return new Refusal('INTERNAL');
-  }
-
-  protected takePacket(packet: JsonObject, form: EncodingForm, ackId: number | null): void {
-    this.form = form;
+  private takePacket(received: Received, refusal: Refusal | null): void {
     const { receiver, metrics } = this.services;
-    const received = new Received(this, packet, form, ackId);
     const allowed = this.limits.packet();
     if (allowed === 'flood') {
       this.close('FLOOD');
     } else if (allowed === 'refuse') {
       metrics.rateLimited.inc();
-      receiver.refuse(received, 'RATE_LIMITED');
+      receiver.refuse(received, new Refusal('RATE_LIMITED'));
+    } else if (refusal !== null) {
+      receiver.refuse(received, refusal);
     } else if (this.draining) {
-      receiver.refuse(received, 'SHUTTING_DOWN');
+      receiver.refuse(received, new Refusal('SHUTTING_DOWN'));
     } else if (!this.inbox.take(receiver.laneOf(received.command), () => receiver.receive(received))) {
-      receiver.refuse(received, 'TOO_MANY_UNANSWERED');
+      receiver.refuse(received, new Refusal('TOO_MANY_UNANSWERED'));
     }
   }
 
@@ -223,6 +249,38 @@ export abstract class LiveConnection implements ClientConnection {
     const { MAX_JSON_DEPTH: maxDepth, MAX_JSON_KEYS: maxKeys } = this.services.config;
     return { maxDepth, maxKeys };
   }
+}
+
+/**
+ * The fields by which a client knows its request again, of a packet that did not pass the guard. Only these, and only
+ * where they are plain: what the guard objected to must not come back.
+ */
+const ECHOED = [
+  'version',
+  'command',
+  'chatType',
+  'chatId',
+  'userId',
+  'toUserId',
+  'hasBeenSentId',
+  'contentType',
+  'content',
+  'createTime',
+] as const;
+
+function echoable(unguarded: () => unknown): JsonObject {
+  const echo: JsonObject = {};
+  let packet: unknown;
+  try {
+    packet = unguarded();
+  } catch {
+    return echo;
+  }
+  for (const field of ECHOED) {
+    const value = (packet as JsonObject)[field];
+    if (typeof value === 'string' || Number.isFinite(value)) echo[field] = value;
+  }
+  return echo;
 }
 
 class Received implements ReceivedPacket {

@@ -1,4 +1,4 @@
-import type { ErrorName } from '@starling/protocol';
+import type { Refusal } from '@starling/protocol';
 import type { ClientConnection } from './client-connection.js';
 import type { ReceivedPacket } from './received-packet.js';
 
@@ -16,7 +16,7 @@ export interface PacketReceiver {
   /** Answers the packet, refusals included; never rejects. */
   receive(received: ReceivedPacket): Promise<void> | void;
   /** Answers a packet that was stopped before its handler. */
-  refuse(received: ReceivedPacket, error: ErrorName): void;
+  refuse(received: ReceivedPacket, refusal: Refusal): void;
   /**
    * The connection has ended; called once, after its last packet of the `state` lane. `clean`: by the client's own
    * goodbye. Never rejects.

@@ -143,16 +143,12 @@ export class SocketIoConnection extends LiveConnection {
 
   private takeObject(value: unknown, ackId: number | null): void {
     if (!this.isOpen) return;
-    const form = this.services.forms.object;
-    let packet: JsonObject;
-    try {
-      packet = guardPacket(value, this.jsonLimits);
+    const guarded = () => {
+      const packet = guardPacket(value, this.jsonLimits);
       if (this.isTooLarge(packet)) throw new Refusal('PACKET_TOO_LARGE');
-    } catch (error) {
-      this.takeBroken(error, form, ackId);
-      return;
-    }
-    this.takePacket(packet, form, ackId);
+      return packet;
+    };
+    this.take(guarded, () => value, this.services.forms.object, ackId);
   }
 
   private isTooLarge(packet: JsonObject): boolean {
