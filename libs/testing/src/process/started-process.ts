@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { guard } from './guard.js';
 import { PATIENCE_MS } from './until.js';
 
 export interface LogLine {
@@ -26,7 +27,6 @@ export class StartedProcess {
   exit: Exit | null = null;
 
   private readonly child: ChildProcess;
-  private readonly guard: ChildProcess;
   private readonly watchers = new Set<() => void>();
 
   constructor(
@@ -36,13 +36,13 @@ export class StartedProcess {
     cwd?: string,
   ) {
     this.child = spawn(process.execPath, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.guard = guardOf(this.pid);
+    const release = guard(this.pid);
     this.read(this.child.stdout!);
     this.read(this.child.stderr!);
     this.exited = new Promise((resolve) => {
       this.child.once('close', (code, signal) => {
         this.exit = { code, signal };
-        release(this.guard);
+        release();
         this.notify();
         resolve(this.exit);
       });
@@ -133,28 +133,4 @@ export class StartedProcess {
 
 export function describe(exit: Exit): string {
   return exit.signal ?? `code ${exit.code}`;
-}
-
-/**
- * A shell that outlives its starter just long enough to end `pid`: it waits for the end of its standard input,
- * which comes when the test's process is gone, however it went.
- */
-function guardOf(pid: number): ChildProcess {
-  const guard = spawn('/bin/sh', ['-c', 'cat >/dev/null; kill -9 "$1" 2>/dev/null', 'guard', String(pid)], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  guard.stdin.on('error', () => undefined);
-  guard.unref();
-  return guard;
-}
-
-/** Ends the guard before it acts, so that it can't end another process that was given the same pid. */
-function release(guard: ChildProcess): void {
-  if (guard.pid === undefined || guard.exitCode !== null) return;
-  try {
-    process.kill(-guard.pid, 'SIGKILL');
-  } catch {
-    // It is gone already.
-  }
 }
