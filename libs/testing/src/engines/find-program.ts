@@ -73,7 +73,7 @@ export function findProgram(engine: EngineName, options: FindOptions): Program |
       reasons.push(error.message);
     }
   }
-  return { why: reasons.join('; '), remedy: `npm run engines -- --install-only; or ${REMEDIES[engine]}` };
+  return { why: reasons.join('; '), remedy: REMEDIES[engine] };
 }
 
 /** The program, or why it does not serve. */

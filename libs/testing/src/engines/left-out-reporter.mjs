@@ -36,6 +36,7 @@ function report(leftOut) {
     ...suites,
     '',
     ...reasons,
+    '"npm run engines -- --install-only" tries again to install what is missing.',
     'What is passed above says nothing about them. REQUIRE_ENGINES=1 makes a missing engine a failure.',
     rule,
     '',

@@ -58,13 +58,19 @@ async function main(): Promise<void> {
 }
 
 function programFor(engine: EngineName): Program {
-  if (engine === FAST_STORE.engine && values['fast-store']) {
-    const command = install(FAST_STORE, process.env);
-    return { ...command, name: FAST_STORE.program, version: FAST_STORE.version };
-  }
+  if (engine === FAST_STORE.engine && values['fast-store']) return fastStore();
   const found = findProgram(engine, { machine: process.env, install: true });
   if ('why' in found) throw new Failure(`${engine}: ${found.why}.\nTo get it: ${found.remedy}.`);
   return found;
+}
+
+function fastStore(): Program {
+  try {
+    return { ...install(FAST_STORE, process.env), name: FAST_STORE.program, version: FAST_STORE.version };
+  } catch (error) {
+    if (!(error instanceof NotInstalled)) throw error;
+    throw new Failure(`${FAST_STORE.program}: ${error.message}.\nWithout --fast-store it comes in wheels.`);
+  }
 }
 
 /** Until a signal comes, or one of the engines ends by itself. */
@@ -109,7 +115,7 @@ function say(text: string): void {
 try {
   await main();
 } catch (error) {
-  if (!(error instanceof Failure || error instanceof NotInstalled)) throw error;
+  if (!(error instanceof Failure)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 }
