@@ -13,10 +13,10 @@ import {
   useStarling,
 } from '@starling/testing';
 
-const SECOND_CIPHER = { keyId: 'second key', key: Buffer.alloc(32, 7) };
+const SECOND_CIPHER = { keyId: 'second', key: Buffer.alloc(32, 7) };
 
 const starling = useStarling({
-  env: { CIPHER_KEYS: `${TEST_CIPHER_ENV.CIPHER_KEYS},second key:${SECOND_CIPHER.key.toString('base64')}` },
+  env: { CIPHER_KEYS: `${TEST_CIPHER_ENV.CIPHER_KEYS},second:${SECOND_CIPHER.key.toString('base64')}` },
 });
 
 const FORMS: Record<string, ConnectOptions> = {

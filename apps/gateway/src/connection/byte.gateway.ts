@@ -8,9 +8,8 @@ import { ConnectionServices } from './connection-services.js';
 import { HandshakeGuard } from './handshake-guard.js';
 import { BYTE_ENDPOINT } from './starling-ws-adapter.js';
 
-/** Close codes of a client that leaves by itself: it closed, or its page did. */
-const NORMAL = 1000;
-const GOING_AWAY = 1001;
+/** Close codes of a client that leaves by itself: it closed, its page did, or it closed without saying why (`close()`). */
+const GOODBYES: readonly unknown[] = [1000, 1001, 1005];
 
 /** The raw WebSocket endpoint. */
 @WebSocketGateway({ path: BYTE_ENDPOINT })
@@ -41,7 +40,7 @@ export class ByteGateway
   }
 
   handleDisconnect(webSocket: WebSocket, code?: unknown): void {
-    this.connections.get(webSocket)?.ended(code === NORMAL || code === GOING_AWAY);
+    this.connections.get(webSocket)?.ended(GOODBYES.includes(code));
     this.connections.delete(webSocket);
   }
 

@@ -275,14 +275,19 @@ export abstract class ChatClient {
   }
 }
 
-/** Answers of command 3 carry the request's id; all others come in the order of their requests. */
+/**
+ * Answers of command 3 carry the request's id; all others come in the order of their requests. What the server could
+ * not read it refuses with command 0.
+ */
 function isAnswerTo(request: Packet): (packet: Packet) => boolean {
-  if (request.command !== 3) return (packet) => packet.command === request.command + 1;
+  const answer = request.command + Math.sign(request.command);
+  if (request.command !== 3) {
+    return ({ command, success }) => command === answer || (command === 0 && success === false);
+  }
   const id: unknown = request['hasBeenSentId'];
-  return (packet) =>
-    packet.command === 4 &&
-    packet['hasBeenSentId'] === id &&
-    (packet['isItMe'] === true || packet['success'] === false);
+  return ({ command, success, hasBeenSentId, isItMe }) =>
+    (command === 4 && hasBeenSentId === id && (isItMe === true || success === false)) ||
+    (command === 0 && success === false);
 }
 
 function remove<T>(list: T[], item: T): void {

@@ -6,7 +6,7 @@ import { PATIENCE_MS } from './until.js';
 
 export interface LogLine {
   readonly msg?: string;
-  readonly level?: number;
+  readonly level?: string;
   readonly [field: string]: unknown;
 }
 
