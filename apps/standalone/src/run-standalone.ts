@@ -36,7 +36,6 @@ function announce(config: Config, port: number, logger: Logger): void {
       socketIo: `http://${host}:${port}`,
       bytes: `ws://${host}:${port}${config.WS_PATH}`,
       dataDir: config.DATA_DIR,
-      pid: process.pid,
     },
     'ready',
   );

@@ -27,7 +27,7 @@ it("Nest's own lines take the form of all others", async () => {
   const entries = lines.map((line) => JSON.parse(line));
   expect(entries).toContainEqual(
     expect.objectContaining({
-      level: 'info',
+      level: 'debug',
       context: 'NestFactory',
       msg: expect.stringContaining('Starting'),
     }),
@@ -48,6 +48,6 @@ it("Nest's own lines take the form of all others", async () => {
       err: expect.objectContaining({ type: 'Error' }),
     }),
   );
-  expect(entries).toContainEqual(expect.objectContaining({ level: 'info', details: { some: 'object' } }));
+  expect(entries).toContainEqual(expect.objectContaining({ level: 'debug', details: { some: 'object' } }));
   expect(entries).toContainEqual(expect.objectContaining({ level: 'trace', msg: 'in detail' }));
 });

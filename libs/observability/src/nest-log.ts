@@ -1,12 +1,15 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Logger } from 'pino';
 
-/** Gives Nest's own lines the form of all others. Nest passes a context (and with errors a stack) after the message. */
+/**
+ * Gives Nest's own lines the form of all others; what it says of its routine start is for debugging. Nest passes a
+ * context (and with errors a stack) after the message.
+ */
 export class NestLog implements LoggerService {
   constructor(private readonly logger: Logger) {}
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.write('info', message, rest);
+    this.write('debug', message, rest);
   }
   warn(message: unknown, ...rest: unknown[]): void {
     this.write('warn', message, rest);
