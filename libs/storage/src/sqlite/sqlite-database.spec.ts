@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { once } from 'node:events';
 import { SqliteDatabase } from './sqlite-database.js';
 import {
@@ -183,6 +184,22 @@ describe('close', () => {
   });
 });
 
+describe('a storage thread that ends by itself', () => {
+  it('fails what waits and what comes, and leaves the folder to the next opener', async () => {
+    await database.transaction([insert('wren', 2)]);
+    const waiting = database.transaction([insert('robin', 2)]);
+    const end = expect(waiting).rejects.toBeInstanceOf(StorageUnavailableError);
+    await database['writer']['worker'].terminate();
+    await end;
+    await expect(database.transaction([insert('owl', 2)])).rejects.toBeInstanceOf(StorageUnavailableError);
+    expect(await names()).toContain('wren');
+    await database.close();
+    database = await SqliteDatabase.open(dataDir);
+    await database.transaction([insert('owl', 2)]);
+    expect(await names()).toContain('owl');
+  });
+});
+
 /** Another process that opens the same folder and stays until it is told to end. */
 function opener(): { child: ReturnType<typeof spawn>; firstLine: Promise<string> } {
   const program = `
@@ -222,6 +239,25 @@ describe('the folder', () => {
     await expect(SqliteDatabase.open(join(dataDir, 'file', 'data'))).rejects.toThrow(
       /^DATA_DIR .*cannot be used: ENOTDIR/,
     );
+  });
+
+  it('says so when nothing more can be written', async () => {
+    const other = join(dataDir, 'other');
+    const program = `import { SqliteDatabase } from '@starling/storage';
+      await SqliteDatabase.open(${JSON.stringify(other)}).catch((error) => console.log(error.name, error.message));
+      process.exit();`;
+    // A limit of the process stands for the full disk: 8 blocks hold no database.
+    const limited = `trap '' XFSZ; ulimit -f 8; exec "$@"`;
+    const node = [
+      process.execPath,
+      '--import',
+      './deploy/typescript.mjs',
+      '--input-type=module',
+      '--eval',
+      program,
+    ];
+    const { stdout } = await promisify(execFile)('/bin/sh', ['-c', limited, 'limited', ...node]);
+    expect(stdout).toMatch(/^StorageStartError DATA_DIR .*other cannot be used: .*(disk|full)/);
   });
 
   it('says so when its file is not a database, and does not keep the lock', async () => {

@@ -43,7 +43,6 @@ export class SqliteDatabase {
   private queue: QueuedTransaction[] = [];
   private writing: Promise<void> | null = null;
   private closed = false;
-  private broken: string | null = null;
   private writer!: StorageThread;
   private reader!: StorageThread;
 
@@ -64,11 +63,6 @@ export class SqliteDatabase {
       if (error instanceof StorageStartError) throw error;
       throw new StorageStartError(`DATA_DIR ${folder} cannot be used: ${(error as Error).message}`);
     }
-  }
-
-  /** Why the database cannot work any more (a thread ended); null while it can. For readiness. */
-  get failure(): string | null {
-    return this.broken;
   }
 
   /**
@@ -115,12 +109,9 @@ export class SqliteDatabase {
   }
 
   private async startThreads(file: string): Promise<void> {
-    const onEnd = (reason: string): void => {
-      if (!this.closed) this.broken ??= reason;
-    };
-    this.writer = await StorageThread.start({ file, role: 'writer' }, onEnd);
+    this.writer = await StorageThread.start({ file, role: 'writer' });
     try {
-      this.reader = await StorageThread.start({ file, role: 'reader' }, onEnd);
+      this.reader = await StorageThread.start({ file, role: 'reader' });
     } catch (error) {
       await this.writer.close();
       throw error;

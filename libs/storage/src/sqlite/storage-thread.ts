@@ -20,10 +20,7 @@ export class StorageThread {
   private lastId = 0;
   private ended: string | null = null;
 
-  private constructor(
-    private readonly worker: Worker,
-    private readonly onEnd: (reason: string) => void,
-  ) {
+  private constructor(private readonly worker: Worker) {
     worker.on('message', (answer: ThreadAnswer) => {
       this.waiting.get(answer.id)?.(answer.result);
       this.waiting.delete(answer.id);
@@ -39,13 +36,13 @@ export class StorageThread {
   }
 
   /** Resolves with the file open. */
-  static async start(start: ThreadStart, onEnd: (reason: string) => void): Promise<StorageThread> {
+  static async start(start: ThreadStart): Promise<StorageThread> {
     const worker = new Worker(THREAD_FILE, {
       workerData: start,
       execArgv: ['--disable-warning=ExperimentalWarning'],
       name: `storage-${start.role}`,
     });
-    const thread = new StorageThread(worker, onEnd);
+    const thread = new StorageThread(worker);
     try {
       unwrap(await thread.answerTo(0));
     } catch (error) {
@@ -85,7 +82,6 @@ export class StorageThread {
   private end(reason: string): void {
     if (this.ended !== null) return;
     this.ended = reason;
-    this.onEnd(reason);
     for (const resolve of this.waiting.values()) {
       resolve({ ok: false, failure: { kind: 'unavailable', message: reason } });
     }
