@@ -10,7 +10,7 @@ import { SqliteMessageRepository } from '../src/repository/sqlite-message-reposi
 const TYPESCRIPT = pathToFileURL(resolve('deploy/typescript.mjs')).href;
 const PROGRAM = join(__dirname, 'storing-process.ts');
 const PARTITIONS = 4;
-const KILLS = 12;
+const KILLS = 8;
 
 describe('a message store that is killed', () => {
   let folder: string;
@@ -37,7 +37,7 @@ describe('a message store that is killed', () => {
   it('has every reported commit and seqs 1..n, time after time', async () => {
     let total = 0;
     for (let kill = 0; kill < KILLS; kill++) {
-      const reported = await killedAfter(1 + kill * 3);
+      const reported = await killedAfter(1 + kill * 5);
       expect(reported.size).toBeGreaterThan(0);
 
       const database = await SqliteDatabase.open(folder);
@@ -57,5 +57,5 @@ describe('a message store that is killed', () => {
       await database.close();
     }
     expect(total).toBeGreaterThan(KILLS);
-  }, 120_000);
+  }, 240_000);
 });
