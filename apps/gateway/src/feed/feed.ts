@@ -146,7 +146,8 @@ export class Feed {
     this.checked.include(positions);
     listener.observer?.joined(conversation, position);
     if (listener.base === null) return;
-    lane.entitle({ base: listener.base, position, version });
+    // Not by the listener's base: what waits here may have been settled for everybody else since.
+    lane.entitle({ base: positions, position, version });
     this.flow(listener, lane);
     this.startUnstarted();
   }
