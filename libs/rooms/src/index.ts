@@ -1,5 +1,4 @@
 export { LocalRoomsModule } from './local-rooms.module.js';
-export { LocalRooms } from './local-rooms.js';
 export * from './room-emitter.js';
 export * from './room-event.js';
 export * from './room-members.js';
