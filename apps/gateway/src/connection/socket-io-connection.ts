@@ -17,7 +17,8 @@ interface EngineSocket {
   write(packet: string | Buffer, options: { compress: boolean }): void;
   close(discard?: boolean): void;
   on(event: 'packet', listener: (packet: { data?: unknown }) => void): void;
-  on(event: 'flush' | 'drain' | 'upgrade' | 'close', listener: () => void): void;
+  on(event: 'flush' | 'upgrade', listener: () => void): void;
+  once(event: 'drain' | 'close', listener: () => void): void;
 }
 
 interface EngineTransport {
@@ -50,6 +51,7 @@ export class SocketIoConnection extends LiveConnection {
   private polled = 0;
   /** Messages above the size limit whose objects have not been met yet: Socket.IO tells no object's size. */
   private oversized = 0;
+  private readonly unconfirmed = new Set<(taken: boolean) => void>();
 
   constructor(
     services: ConnectionServices,
@@ -72,18 +74,28 @@ export class SocketIoConnection extends LiveConnection {
   confirmed(): Promise<boolean> {
     if (!this.isOpen) return Promise.resolve(false);
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.socket.once('disconnect', () => resolve(false));
-    if (this.direct() !== null) this.outlet!.write(Buffer.alloc(0), () => resolve(true));
-    else if (this.engine.writeBuffer.length === 0) resolve(true);
-    else this.engine.on('drain', () => resolve(true));
+    const settle = (taken: boolean) => {
+      this.unconfirmed.delete(settle);
+      resolve(taken);
+    };
+    this.unconfirmed.add(settle);
+    const outlet = this.direct();
+    if (outlet !== null) outlet.write(Buffer.alloc(0), () => settle(true));
+    else if (this.engine.writeBuffer.length === 0) settle(true);
+    else this.engine.once('drain', () => settle(true));
     return promise;
+  }
+
+  override ended(clean: boolean): void {
+    super.ended(clean);
+    for (const settle of this.unconfirmed) settle(false);
   }
 
   async gone(): Promise<void> {
     const { socket } = this.engine.transport;
     if (socket !== undefined) await closed(socket);
     else if (this.engine.readyState !== 'closed')
-      await new Promise<void>((resolve) => this.engine.on('close', resolve));
+      await new Promise<void>((resolve) => this.engine.once('close', resolve));
   }
 
   protected put(frame: BuiltFrame): void {

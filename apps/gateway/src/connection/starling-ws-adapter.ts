@@ -24,7 +24,7 @@ const WS_LIMITS: WsOptions & { closeTimeout: number } = {
   maxFragments: 128,
   maxBufferedChunks: 4096,
   // For the answer to a close frame; its types do not know this option yet.
-  closeTimeout: 5000,
+  closeTimeout: 2000,
 };
 
 type NestServer = SocketIoServer | WebSocketServer;

@@ -28,7 +28,7 @@ import { WireForms } from '../../src/connection/wire-forms.js';
  */
 export class Echo implements PacketReceiver {
   readonly received: ReceivedPacket[] = [];
-  readonly ended_: { connection: ClientConnection; clean: boolean }[] = [];
+  readonly ends: { connection: ClientConnection; clean: boolean }[] = [];
   private held: (() => void)[] = [];
 
   laneOf(command: number): Lane {
@@ -56,7 +56,7 @@ export class Echo implements PacketReceiver {
   }
 
   ended(connection: ClientConnection, clean: boolean): Promise<void> {
-    this.ended_.push({ connection, clean });
+    this.ends.push({ connection, clean });
     return Promise.resolve();
   }
 
