@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { StorageStartError } from './storage-errors.js';
+import { StorageStartError } from '../storage-errors.js';
 
 /** Long enough for a killed process to be gone altogether when its successor starts. */
 const WAIT_MS = 1000;

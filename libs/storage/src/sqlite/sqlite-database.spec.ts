@@ -11,7 +11,7 @@ import {
   StorageUnavailableError,
   UniqueViolationError,
   UnmetExpectationError,
-} from './storage-errors.js';
+} from '../storage-errors.js';
 
 let dataDir: string;
 let database: SqliteDatabase;

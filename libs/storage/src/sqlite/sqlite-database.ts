@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { types } from 'node:util';
 import { DataDirLock } from './data-dir-lock.js';
-import { StatementError, StorageStartError, StorageUnavailableError } from './storage-errors.js';
+import { StatementError, StorageStartError, StorageUnavailableError } from '../storage-errors.js';
 import { errorOf, StorageThread } from './storage-thread.js';
 import type {
   PlainStatement,

@@ -4,8 +4,8 @@ import {
   StorageUnavailableError,
   UniqueViolationError,
   UnmetExpectationError,
-} from './storage-errors.js';
-import type { StorageError } from './storage-errors.js';
+} from '../storage-errors.js';
+import type { StorageError } from '../storage-errors.js';
 import type { ThreadAnswer, ThreadFailure, ThreadJob, ThreadResult, ThreadStart } from './thread-messages.js';
 
 /** Compiled code starts the compiled thread; under test this file is TypeScript and so is the thread. */

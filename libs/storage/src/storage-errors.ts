@@ -6,7 +6,7 @@ export abstract class StorageError extends Error {
   }
 }
 
-/** The data folder cannot be used. The message is meant for whoever starts the process. */
+/** The data folder or the server cannot be used. The message is meant for whoever starts the process. */
 export class StorageStartError extends StorageError {}
 
 /**
