@@ -58,7 +58,7 @@ describe('Dispatch', () => {
 
   async function receive(
     packet: Record<string, unknown>,
-    { session = SESSION as Session | null, acknowledged = false } = {},
+    { session = SESSION, acknowledged = false } = {},
   ): Promise<void> {
     const received = {
       connection: { id: 'c', session },
