@@ -23,6 +23,7 @@ export async function startStandalone(config: Config, logger: Logger): Promise<S
       StandaloneModule.register({ config, logger, metrics: createMetrics(), database }),
       { logger: new NestLog(logger), abortOnError: false },
     );
+    app.disable('x-powered-by');
     GatewayModule.serve(app);
     app.connectMicroservice({ strategy: app.get(InProcessRequestServer) }, { inheritAppConfig: true });
     await app.startAllMicroservices();

@@ -26,12 +26,6 @@ beforeAll(async () => {
   before = await starling.residentBytes();
 });
 afterEach(() => starling.expectWell());
-afterAll(async () => {
-  // Sockets of the attacks are gone, and what they cost is given back (Node keeps some for its own sake).
-  await until('connections to be gone', async () => (await starling.metric('starling_connections')) === 0);
-  expect((await starling.residentBytes()) - before).toBeLessThan(150 * MB);
-  for (const { level } of starling.logs) expect(level).not.toBe('fatal');
-});
 
 /** A TCP connection that keeps what it is sent. */
 class RawSocket {
@@ -265,10 +259,10 @@ it.each([
   for (const headers of ['', UPGRADE]) {
     const raw = await RawSocket.open();
     raw.write(request(`/socket.io/?${query}`, headers));
-    expect(await raw.answered()).toMatch(/^HTTP\/1\.1 [45]\d\d|^$|^HTTP\/1\.1 101/);
+    expect(await raw.answered()).toMatch(/^HTTP\/1\.1 [1234]\d\d|^$/);
+    expect(raw.received).not.toMatch(/node_modules|\.[jt]s:\d+/);
     raw.socket.destroy();
   }
-  expect((await fetch(`${starling.url}/socket.io/?${query}`)).status).toBeGreaterThanOrEqual(400);
 });
 
 it.each(PATHS)('CVE-2024-37890: more headers than the maximum on an upgrade of %s', async (path) => {
@@ -522,8 +516,7 @@ describe('log lines', () => {
   it('cannot be forged by what a client sends', async () => {
     const forged = `\n{"level":30,"msg":"forged by a client"}\n`;
     const ann = await starling.connect(unique('ann'));
-    await ann.login({ userId: forged.slice(0, 60) });
-    accepted(await ann.login({ userId: `x${forged}`, device: forged }));
+    accepted(await ann.login({ userId: forged, device: forged }));
     await ann.sendTo(forged, forged, { fromUserName: forged });
     await ann.join(forged);
     await ann.request({ version: 1, command: 11, [forged]: forged });
@@ -554,4 +547,11 @@ it('an error event of a client reaches nobody (CVE-2024-38355)', async () => {
   eve.socket.emit('packet');
   eve.socket.emit('packet', () => undefined, 'x');
   await eve.heartbeat();
+});
+
+it('leaves no connection, no memory and no fatal line behind', async () => {
+  await until('connections to be gone', async () => (await starling.metric('starling_connections')) === 0);
+  // Node keeps some for its own sake.
+  expect((await starling.residentBytes()) - before).toBeLessThan(150 * MB);
+  for (const { level } of starling.logs) expect(level).not.toBe('fatal');
 });

@@ -46,7 +46,7 @@ export class ByteClient extends ChatClient {
     });
   }
 
-  transmit(packet: Packet): void {
+  protected write(packet: Packet): void {
     this.transmitText(packet.version, packet.command, JSON.stringify(packet));
   }
 

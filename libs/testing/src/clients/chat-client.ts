@@ -40,6 +40,8 @@ export abstract class ChatClient {
   keepsPackets = true;
 
   private readonly requests: Waiter[] = [];
+  /** How many answers are due to the messages of each id; one more is a delivery. */
+  private readonly owed = new Map<string, number>();
   private readonly waiters = new Set<Waiter>();
   private readonly closeListeners: (() => void)[] = [];
 
@@ -49,14 +51,19 @@ export abstract class ChatClient {
     readonly form: string,
   ) {}
 
-  /** Writes a packet and waits for nothing. */
-  abstract transmit(packet: Packet): void;
   /** Stops and resumes reading from the socket. */
   abstract pause(): void;
   abstract resume(): void;
   /** Destroys the socket without any goodbye. */
   abstract abort(): void;
   protected abstract beginClose(): void;
+  protected abstract write(packet: Packet): void;
+
+  /** Writes a packet and waits for nothing. */
+  transmit(packet: Packet): void {
+    if (packet.command === 3) this.owed.set(idOf(packet), (this.owed.get(idOf(packet)) ?? 0) + 1);
+    this.write(packet);
+  }
 
   login(fields: Record<string, unknown> = {}): Promise<Packet> {
     return this.request({ version: 1, command: 1, userId: this.userId, ...fields });
@@ -144,10 +151,7 @@ export abstract class ChatClient {
       const waiter = this.waiter(
         `the answer to ${show(packet)}`,
         isAnswerTo(packet),
-        (found) => {
-          if (this.keepsPackets) this.answers.add(found);
-          resolve(found);
-        },
+        resolve,
         reject,
         patienceMs,
         () => remove(this.requests, waiter),
@@ -227,11 +231,13 @@ export abstract class ChatClient {
   protected arrived(packet: Packet): void {
     if (this.keepsPackets) this.packets.push(packet);
     const request = this.requests.find((waiter) => waiter.takes(packet));
-    if (request) request.resolve(packet);
+    const isAnswer = this.takeOwed(packet) || request !== undefined;
+    if (isAnswer && this.keepsPackets) this.answers.add(packet);
+    request?.resolve(packet);
     for (const waiter of [...this.waiters]) {
       if (waiter.takes(packet)) waiter.resolve(packet);
     }
-    this.onPacket?.(packet, request !== undefined);
+    this.onPacket?.(packet, isAnswer);
   }
 
   protected violated(what: string): void {
@@ -244,6 +250,15 @@ export abstract class ChatClient {
     this.closed = closed;
     for (const listener of this.closeListeners.splice(0)) listener();
     this.failAll(`was closed (${show(closed)})`);
+  }
+
+  private takeOwed(packet: Packet): boolean {
+    if (packet.command !== 4 || (packet['isItMe'] !== true && packet['success'] !== false)) return false;
+    const id = idOf(packet);
+    const left = this.owed.get(id) ?? 0;
+    if (left > 1) this.owed.set(id, left - 1);
+    else this.owed.delete(id);
+    return left > 0;
   }
 
   private failAll(why: string): void {
@@ -284,10 +299,17 @@ function isAnswerTo(request: Packet): (packet: Packet) => boolean {
   if (request.command !== 3) {
     return ({ command, success }) => command === answer || (command === 0 && success === false);
   }
-  const id: unknown = request['hasBeenSentId'];
-  return ({ command, success, hasBeenSentId, isItMe }) =>
-    (command === 4 && hasBeenSentId === id && (isItMe === true || success === false)) ||
-    (command === 0 && success === false);
+  const id = idOf(request);
+  return (packet) =>
+    (packet.command === 4 &&
+      idOf(packet) === id &&
+      (packet['isItMe'] === true || packet['success'] === false)) ||
+    (packet.command === 0 && packet['success'] === false);
+}
+
+/** With its type: `1` and `"1"` are two; and whatever else a test may have sent as one. */
+function idOf(packet: Packet): string {
+  return JSON.stringify(packet['hasBeenSentId']) ?? '';
 }
 
 function remove<T>(list: T[], item: T): void {

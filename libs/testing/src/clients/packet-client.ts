@@ -56,7 +56,7 @@ export class PacketClient extends ChatClient {
     });
   }
 
-  transmit(packet: Packet): void {
+  protected write(packet: Packet): void {
     const argument = this.options.carries === 'frame' ? this.encode(packet) : packet;
     if (this.options.acks === false) this.socket.emit('packet', argument);
     else this.socket.emit('packet', argument, (answer: unknown) => this.received(answer));
