@@ -1,4 +1,5 @@
 export * from './in-process/in-process-membership-stream.js';
+export * from './leases/partition-leases.js';
 export * from './membership/membership-event.js';
 export * from './membership/membership-stream.js';
 export * from './requests/groups.requests.js';
@@ -12,4 +13,6 @@ export * from './submits/submit-publisher.js';
 export * from './submits/submit.js';
 export { InProcessBusModule } from './in-process/in-process-bus.module.js';
 export { InProcessRequestServer } from './in-process/in-process-requests.js';
+export { NatsBusModule, natsOptionsOf } from './nats/nats-bus.module.js';
+export { natsRequestServer } from './nats/nats-requests.js';
 export { RefusalFilter } from './requests/refusal-filter.js';

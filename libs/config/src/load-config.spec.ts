@@ -104,6 +104,11 @@ describe('loadConfig', () => {
     ['CIPHER_KEYS', `k1:${KEY},k1:${KEY}`],
     ['CIPHER_KEYS', `${'k'.repeat(65)}:${KEY}`],
     ['CIPHER_KEYS', `schlüssel:${KEY}`],
+    ['NATS_URL', ','],
+    ['NATS_URL', 'nats-0:4222'],
+    ['NATS_URL', 'http://nats-0:4222'],
+    ['NATS_URL', 'nats://nats-0:4222,nats://nats-1:99999'],
+    ['NATS_URL', 'nats://nats-0:4222/im?x=1'],
     ['JWT_SECRET', 's'.repeat(31)],
     ['JWT_JWKS_URL', 'login.example.com/keys'],
     ['JWT_JWKS_URL', 'http://login.example.com/keys'],
@@ -115,6 +120,12 @@ describe('loadConfig', () => {
     ['JWT_PUBLIC_KEY', '-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----'],
   ])('refuses %s=%s', (name, value) => {
     expect(named({ [name]: value })).toEqual([name]);
+  });
+
+  it('takes several servers of NATS, and shows none of their passwords in an error', () => {
+    const NATS_URL = 'nats://im:secret@nats-0:4222, nats://[::1]:4223';
+    expect(loadConfig({ NATS_URL }).NATS_URL).toEqual(['nats://im:secret@nats-0:4222', 'nats://[::1]:4223']);
+    expect(refusal({ NATS_URL: 'nats://im:secret@' }).message).not.toContain('secret');
   });
 
   it('writes origins as browsers do', () => {

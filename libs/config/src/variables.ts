@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { Kind } from './kinds/kind.js';
-import { networks, origins } from './kinds/network-kinds.js';
-import { oneOf, text, webSocketPath, whole, yesOrNo } from './kinds/plain-kinds.js';
-import { cipherKeys, keySetUrl, publicKey, sharedSecret } from './kinds/secret-kinds.js';
+import { natsServers, networks, origins } from './kinds/network-kinds.js';
+import { namePart, oneOf, text, webSocketPath, whole, yesOrNo } from './kinds/plain-kinds.js';
+import { cipherKeys, keySetUrl, publicKey, redisServer, sharedSecret } from './kinds/secret-kinds.js';
 
 /** One environment variable: what it accepts, what it defaults to, and what docs/configuration.md says of it. */
 export interface Variable<Schema extends z.ZodType = z.ZodType> extends Kind<Schema> {
@@ -186,6 +186,39 @@ const STORING = {
   BATCH_MAX: variable(whole(1, 5000), '500', '200', 'Most messages stored in one transaction.'),
 } as const satisfies Record<string, Variable>;
 
+const CLUSTER = {
+  NATS_URL: variable(
+    natsServers,
+    'nats://127.0.0.1:4222',
+    'nats://user:password@nats-0:4222,nats://nats-1:4222',
+    'Servers of NATS with JetStream, comma-separated; user and password are taken from the first.',
+  ),
+  NATS_REPLICAS: variable(
+    whole(1, 5),
+    '1',
+    '3',
+    'Servers of NATS that each hold a copy of submits, memberships and leases; at most as many as there are.',
+  ),
+  PARTITION_LEASE_MS: variable(
+    whole(300, HOUR_MS),
+    '5000',
+    '3000',
+    'Time after which the partitions of a message-store that died are led by another.',
+  ),
+  REDIS_URL: variable(
+    redisServer,
+    'redis://127.0.0.1:6379',
+    'rediss://user:password@redis:6379',
+    'Redis 7 or newer, or Valkey, for the rooms of gateways and the sessions of users.',
+  ),
+  REDIS_PREFIX: variable(
+    namePart,
+    'starling',
+    'starling-test',
+    'How the names of keys and channels in Redis begin. Installations that share one differ in it.',
+  ),
+} as const satisfies Record<string, Variable>;
+
 const DELIVERY = {
   GROUPS_AUTO_CREATE: variable(
     yesOrNo,
@@ -254,6 +287,7 @@ export const VARIABLE_GROUPS: readonly { heading: string; variables: Readonly<Re
     { heading: 'Who may connect', variables: ADMISSION },
     { heading: 'Limits', variables: LIMITS },
     { heading: 'Storing messages', variables: STORING },
+    { heading: 'The cluster', variables: CLUSTER },
     { heading: 'Groups and delivery', variables: DELIVERY },
     { heading: 'Stopping', variables: STOPPING },
   ];
@@ -265,6 +299,7 @@ export const VARIABLES = {
   ...ADMISSION,
   ...LIMITS,
   ...STORING,
+  ...CLUSTER,
   ...DELIVERY,
   ...STOPPING,
 } as const;

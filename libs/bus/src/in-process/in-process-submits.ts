@@ -110,6 +110,8 @@ class PartitionLog {
 }
 
 class PartitionReader implements SubmitReader {
+  /** What is lost with the process was never acknowledged, and a log begins wherever the store stands. */
+  readonly lost = null;
   private waiting: (() => void) | null = null;
   private isClosed = false;
 

@@ -33,6 +33,27 @@ function originOf(item: string, place: number): string {
   return `${protocol}//${host.toLowerCase()}`;
 }
 
+/** Their values may hold passwords. */
+export const natsServers = kind(
+  'URLs as nats://host:port or nats://user:password@host:port, comma-separated',
+  (value) => {
+    const servers = items(value);
+    if (servers.length === 0) throw new Misfit('must name at least one server');
+    servers.forEach((server, i) => {
+      const url = URL.canParse(server) ? new URL(server) : null;
+      if (
+        url?.protocol !== 'nats:' ||
+        url.hostname === '' ||
+        !/^\/?$/.test(url.pathname) ||
+        url.search !== ''
+      ) {
+        throw new Misfit(`must be URLs as nats://host:port, which item ${i + 1} is not`);
+      }
+    });
+    return servers;
+  },
+);
+
 export function isLoopback(host: string): boolean {
   const plain = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
   if (plain === 'localhost') return true;

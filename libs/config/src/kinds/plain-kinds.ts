@@ -24,6 +24,11 @@ export function whole(min: number, max: number) {
   });
 }
 
+export const namePart = kind('1 to 64 letters, digits and `-` `_` `.`', (value) => {
+  if (!/^[\w.-]{1,64}$/.test(value)) throw new Misfit('must be 1 to 64 letters, digits and - _ .');
+  return value;
+});
+
 /** Paths that something else answers on the same port. */
 const TAKEN_PATHS = /^\/(socket\.io|healthz|readyz|metrics)(\/|$)/;
 

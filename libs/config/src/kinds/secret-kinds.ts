@@ -87,3 +87,13 @@ export const keySetUrl = kind('https URL; http only of this machine', (value) =>
   if (url.username !== '' || url.password !== '') throw new Misfit('must not hold a user name or password');
   return url.href;
 });
+
+/** Its value may hold a password. */
+export const redisServer = kind('URL as redis://host:port or, with TLS, rediss://host:port', (value) => {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
+    throw new Misfit('must be a URL as redis://host:port or rediss://host:port');
+  }
+  if (!/^(\/\d*)?$/.test(url.pathname)) throw new Misfit('must have no path but the number of a database');
+  return value;
+});
