@@ -17,7 +17,17 @@ socket.binaryType = 'arraybuffer';
 socket.onmessage = ({ data }) => {
   const answer = JSON.parse(Buffer.from(data, 11).toString());
   console.log('←', answer);
-  if (answer.command === 2) socket.send(frame({ command: 3, chatType: 0, toUserId: 'bob', hasBeenSentId: Date.now(), contentType: 0, content: 'Hi Bob' }));
+  if (answer.command === 2)
+    socket.send(
+      frame({
+        command: 3,
+        chatType: 0,
+        toUserId: 'bob',
+        hasBeenSentId: Date.now(),
+        contentType: 0,
+        content: 'Hi Bob',
+      }),
+    );
   if (answer.command === 4) socket.close();
 };
 socket.onopen = () => socket.send(frame({ command: 1, userId: 'ann' }));

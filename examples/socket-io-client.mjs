@@ -12,8 +12,17 @@ async function connect(userId) {
 const ann = await connect('ann');
 const bob = await connect('bob');
 
-const arrival = new Promise((resolve) => bob.socket.on('packet', (packet) => packet.command === 4 && resolve(packet)));
-const message = { command: 3, chatType: 1, toUserId: 'harbour', hasBeenSentId: Date.now(), contentType: 0, content: 'Hello 🐦' };
+const arrival = new Promise((resolve) =>
+  bob.socket.on('packet', (packet) => packet.command === 4 && resolve(packet)),
+);
+const message = {
+  command: 3,
+  chatType: 1,
+  toUserId: 'harbour',
+  hasBeenSentId: Date.now(),
+  contentType: 0,
+  content: 'Hello 🐦',
+};
 const stored = await ann.request(message);
 console.log(`stored as message ${stored.seq} of the group:`, stored.success);
 console.log(`bob was shown: "${(await arrival).content}"`);
