@@ -1,5 +1,5 @@
 import type { ReceivedSubmit, SubmitOutcome } from '@starling/bus';
-import { parseConversation, type ConversationKey, type ErrorName } from '@starling/protocol';
+import { parseConversation, storedBody, type ConversationKey, type ErrorName } from '@starling/protocol';
 import type {
   DedupeKey,
   Head,
@@ -59,7 +59,7 @@ export function planBatch(
         position,
         previousPosition: move.to.position,
         membershipVersion: verdict.membershipVersion,
-        body: `${submit.fields},"messageId":${JSON.stringify(submit.messageId)},"seq":${seq},"serverTime":${serverTime},"success":true`,
+        body: storedBody(submit.fields, { messageId: submit.messageId, seq, serverTime }),
       },
     });
     moves.set(submit.conversation, { ...move, to: { seq, position } });
