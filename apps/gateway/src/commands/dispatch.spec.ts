@@ -16,6 +16,11 @@ const SESSION: Session = {
   syncs: false,
 };
 
+interface Options {
+  session?: Session | null;
+  acknowledged?: boolean;
+}
+
 interface Handler {
   handle: jest.Mock;
 }
@@ -58,7 +63,7 @@ describe('Dispatch', () => {
 
   async function receive(
     packet: Record<string, unknown>,
-    { session = SESSION, acknowledged = false } = {},
+    { session = SESSION, acknowledged = false }: Options = {},
   ): Promise<void> {
     const received = {
       connection: { id: 'c', session },
@@ -156,8 +161,8 @@ describe('Dispatch', () => {
     for (let i = 0; i < 50; i++) await receive({ version: 1, command: 1000 + i });
     const { values } = await metrics.packets.get();
     expect(values.map(({ labels, value }) => [labels.command, labels.result, value])).toEqual([
-      ['JoinGroup', 'ok', 1],
-      ['JoinGroup', 'NOT_A_MEMBER', 1],
+      ['7', 'ok', 1],
+      ['7', 'NOT_A_MEMBER', 1],
       ['unknown', 'UNKNOWN_COMMAND', 50],
     ]);
   });

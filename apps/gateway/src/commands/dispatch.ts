@@ -29,7 +29,6 @@ import { SyncHandler } from './sync.handler.js';
 import { UnbindHandler } from './unbind.handler.js';
 
 interface Entry {
-  readonly name: string;
   readonly lane: Lane;
   readonly handle: (received: ReceivedPacket) => Handled | Promise<Handled>;
 }
@@ -108,8 +107,7 @@ export class Dispatch implements PacketReceiver {
   }
 
   private enter({ command, lane }: { command: number; lane: Lane }, handle: Entry['handle']): void {
-    const name = Object.entries(Command).find(([, number]) => number === command)?.[0] ?? String(command);
-    this.table.set(command, { name, lane, handle });
+    this.table.set(command, { lane, handle });
   }
 
   private parse<Packet>({ packet }: ReceivedPacket): Packet {
@@ -145,6 +143,7 @@ export class Dispatch implements PacketReceiver {
   }
 
   private count({ command }: ReceivedPacket, result: ErrorName | 'ok'): void {
-    this.metrics.packets.inc({ command: this.table.get(command)?.name ?? 'unknown', result });
+    const label = this.table.has(command) ? String(command) : 'unknown';
+    this.metrics.packets.inc({ command: label, result });
   }
 }
