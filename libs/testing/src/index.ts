@@ -10,6 +10,7 @@ export * from './clients/packet-frame.js';
 export * from './clients/packet.js';
 export * from './engines/describe-with-engines.js';
 export * from './engines/engine.js';
+export * from './engines/fresh-database.js';
 export * from './engines/start-engine.js';
 export * from './process/started-process.js';
 export * from './process/until.js';

@@ -7,10 +7,16 @@ export interface MongoCollection<Document> {
   readonly schema: Schema<Document>;
 }
 
+/** What a migration needs to know of it. */
+export interface DeclaredCollection {
+  readonly name: string;
+  readonly schema: Pick<Schema, 'indexes' | 'toJSONSchema'>;
+}
+
 /** All collections of one service, which alone reads and writes them. */
 export interface MongoCollections {
   readonly owner: string;
-  readonly collections: readonly MongoCollection<never>[];
+  readonly collections: readonly DeclaredCollection[];
 }
 
 /** Options of every schema: nothing is built, added or left out behind the owner's back. */
@@ -25,7 +31,7 @@ export const MONGO_SCHEMA = {
 } as const;
 
 /** What the server checks of every document that is written: the fields of the schema and their types. */
-export function validatorOf({ schema }: MongoCollection<never>): Record<string, unknown> {
+export function validatorOf({ schema }: DeclaredCollection): Record<string, unknown> {
   return { $jsonSchema: schema.toJSONSchema({ useBsonType: true }) };
 }
 

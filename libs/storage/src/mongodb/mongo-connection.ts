@@ -75,7 +75,10 @@ function refuseUnfit(servers: string, hello: Hello): void {
   if (hello.maxWireVersion < OLDEST_WIRE_VERSION) {
     throw new StorageStartError(`MongoDB at ${servers} is too old: use version 7.0 or newer`);
   }
-  if (hello.logicalSessionTimeoutMinutes == null || (!hello.setName && hello.msg !== 'isdbgrid')) {
+  if (
+    typeof hello.logicalSessionTimeoutMinutes !== 'number' ||
+    (!hello.setName && hello.msg !== 'isdbgrid')
+  ) {
     throw new StorageStartError(
       `MongoDB at ${servers} is a standalone server, which has no transactions. Make it a replica set (one member is` +
         ' enough): start it with --replSet rs0, run rs.initiate() on it once, and name the set in MONGODB_URL' +

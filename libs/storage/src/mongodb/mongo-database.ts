@@ -1,4 +1,4 @@
-import type { ClientSession, Connection, Model } from 'mongoose';
+import type { ClientSession, Connection, Model, mongo } from 'mongoose';
 import type { Logger } from 'pino';
 import { StorageUnavailableError } from '../storage-errors.js';
 import type { MongoCollection } from './mongo-collection.js';
@@ -37,6 +37,11 @@ export class MongoDatabase {
 
   model<Document>({ name, schema }: MongoCollection<Document>): Model<Document> {
     return this.connection.model<Document>(name, schema, name);
+  }
+
+  /** The same past mongoose, for batches: documents of our own making need no casting. */
+  collection<Document extends object>({ name }: MongoCollection<Document>): mongo.Collection<Document> {
+    return this.connection.db!.collection<Document>(name);
   }
 
   /** One operation, or several that need not be atomic. */

@@ -4,7 +4,7 @@ import { StorageStartError } from '../storage-errors.js';
 import {
   fingerprintOf,
   validatorOf,
-  type MongoCollection,
+  type DeclaredCollection,
   type MongoCollections,
 } from './mongo-collection.js';
 import type { MongoDatabase } from './mongo-database.js';
@@ -30,7 +30,7 @@ interface Migration {
 export async function migrateMongo(
   database: MongoDatabase,
   declared: MongoCollections,
-  seed: () => Promise<void>,
+  seed: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const release = await lock(database, declared.owner);
   try {
@@ -99,7 +99,7 @@ async function lock(database: MongoDatabase, owner: string): Promise<() => Promi
   };
 }
 
-async function build(database: MongoDatabase, collection: MongoCollection<never>): Promise<void> {
+async function build(database: MongoDatabase, collection: DeclaredCollection): Promise<void> {
   const { name, schema } = collection;
   const validator = validatorOf(collection);
   const db = database.connection.db!;
