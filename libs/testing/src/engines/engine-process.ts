@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { guard } from '../process/guard.js';
-import { until } from '../process/until.js';
 import type { Engine, EngineOptions } from './engine.js';
 import type { Program } from './find-program.js';
 import { freePort, isFree } from './free-port.js';
@@ -12,11 +12,13 @@ import { freePort, isFree } from './free-port.js';
 export interface Launch {
   readonly program: Program;
   args(port: number, dataDir: string): string[];
-  /** Resolves with the URL once the engine serves; null while it does not yet. */
+  /** Resolves with the URL once the engine serves; null, or an error, while it does not yet. */
   probe(port: number): Promise<string | null>;
 }
 
-const START_PATIENCE_MS = 60_000;
+/** Less than a test waits, so that it says what hindered the engine. */
+const START_PATIENCE_MS = 25_000;
+const LOOK_AGAIN_MS = 10;
 const STOP_PATIENCE_MS = 20_000;
 const LINES_SHOWN = 20;
 const LOG = 'engine.log';
@@ -96,14 +98,20 @@ export class EngineProcess implements Engine {
     if (!(await isFree(this.port))) throw this.error('finds that somebody else listens there');
     const running = new Running(this.launch, this.port, this.dataDir, this.logFile);
     this.running = running;
-    this.servesAt = await until(
-      `${this.launch.program.name} to serve on port ${this.port}`,
-      async () => {
-        if (running.hasEnded) throw this.error('ended before it served');
-        return this.launch.probe(this.port);
-      },
-      START_PATIENCE_MS,
-    );
+    let hindrance = 'it does not answer';
+    for (const end = Date.now() + START_PATIENCE_MS; Date.now() < end; await delay(LOOK_AGAIN_MS)) {
+      if (running.hasEnded) throw this.error('ended before it served');
+      try {
+        const url = await this.launch.probe(this.port);
+        if (url !== null) {
+          this.servesAt = url;
+          return;
+        }
+      } catch (error) {
+        hindrance = (error as Error).message;
+      }
+    }
+    throw this.error(`does not serve after ${START_PATIENCE_MS} ms (${hindrance})`);
   }
 
   private async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {

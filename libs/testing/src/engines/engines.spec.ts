@@ -3,7 +3,7 @@ import { connect } from '@nats-io/transport-node';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
-import { tmpdir } from 'node:os';
+import os, { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import mongoose from 'mongoose';
 import { createClient } from 'redis';
@@ -51,6 +51,7 @@ async function redisClient(url: string): Promise<Client> {
 async function mongoClient(url: string): Promise<Client> {
   const connection = await mongoose
     .createConnection(url, {
+      runtimeAdapters: { os },
       writeConcern: { w: 'majority', journal: true },
       serverSelectionTimeoutMS: 5_000,
     })
