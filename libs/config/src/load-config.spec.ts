@@ -109,6 +109,13 @@ describe('loadConfig', () => {
     ['NATS_URL', 'http://nats-0:4222'],
     ['NATS_URL', 'nats://nats-0:4222,nats://nats-1:99999'],
     ['NATS_URL', 'nats://nats-0:4222/im?x=1'],
+    ['REDIS_URL', 'redis:6379'],
+    ['REDIS_URL', 'http://redis:6379'],
+    ['REDIS_URL', 'redis://'],
+    ['REDIS_URL', 'redis://redis/rooms'],
+    ['REDIS_PREFIX', 'a b'],
+    ['REDIS_PREFIX', '{tag}'],
+    ['REDIS_PREFIX', 'x'.repeat(65)],
     ['JWT_SECRET', 's'.repeat(31)],
     ['JWT_JWKS_URL', 'login.example.com/keys'],
     ['JWT_JWKS_URL', 'http://login.example.com/keys'],
@@ -126,6 +133,12 @@ describe('loadConfig', () => {
     const NATS_URL = 'nats://im:secret@nats-0:4222, nats://[::1]:4223';
     expect(loadConfig({ NATS_URL }).NATS_URL).toEqual(['nats://im:secret@nats-0:4222', 'nats://[::1]:4223']);
     expect(refusal({ NATS_URL: 'nats://im:secret@' }).message).not.toContain('secret');
+  });
+
+  it('shows no password of Redis in an error', () => {
+    const REDIS_URL = 'rediss://im:secret@redis:6380/3';
+    expect(loadConfig({ REDIS_URL }).REDIS_URL).toBe(REDIS_URL);
+    expect(refusal({ REDIS_URL: `${REDIS_URL}x` }).message).not.toContain('secret');
   });
 
   it('writes origins as browsers do', () => {

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Kind } from './kinds/kind.js';
-import { natsServers, networks, origins } from './kinds/network-kinds.js';
+import { mongoUrl, natsServers, networks, origins } from './kinds/network-kinds.js';
 import { namePart, oneOf, text, webSocketPath, whole, yesOrNo } from './kinds/plain-kinds.js';
 import { cipherKeys, keySetUrl, publicKey, redisServer, sharedSecret } from './kinds/secret-kinds.js';
 
@@ -198,6 +198,12 @@ const CLUSTER = {
     '1',
     '3',
     'Servers of NATS that each hold a copy of submits, memberships and leases; at most as many as there are.',
+  ),
+  MONGODB_URL: variable(
+    mongoUrl,
+    'mongodb://127.0.0.1:27017/starling',
+    'mongodb://user:password@mongo-0,mongo-1,mongo-2/starling?replicaSet=rs0',
+    'Replica set of MongoDB 7 or newer with the database for messages, groups and users; `npm run migrate` prepares it.',
   ),
   PARTITION_LEASE_MS: variable(
     whole(300, HOUR_MS),

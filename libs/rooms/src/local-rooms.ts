@@ -1,11 +1,9 @@
 import { Adapter } from 'socket.io-adapter';
-import { ROOM_EVENT, roomAdapter, type RoomEventHandler } from './room-adapter.js';
+import { type AdapterConstructor, ROOM_EVENT, roomAdapter, type RoomEventHandler } from './room-adapter.js';
 import type { RoomEmitter } from './room-emitter.js';
 import type { RoomEvent } from './room-event.js';
 import type { RoomMembers } from './room-members.js';
 import type { RoomName } from './room-names.js';
-
-type Namespace = ConstructorParameters<typeof Adapter>[0];
 
 const EVENT_PACKET = 2;
 
@@ -18,18 +16,13 @@ export class LocalRooms implements RoomEmitter, RoomMembers {
   private handler: RoomEventHandler = () => undefined;
 
   /** What the Socket.IO server takes as its `adapter`; the root namespace's becomes the rooms. */
-  readonly Adapter: typeof Adapter;
-
-  constructor() {
-    const attach = (adapter: Adapter) => (this.adapter = adapter);
-    const RoomAdapter = roomAdapter((room, event) => this.handler(room, event));
-    this.Adapter = class LocalRoomAdapter extends RoomAdapter {
-      constructor(namespace: Namespace) {
-        super(namespace);
-        if ((namespace as { name: string }).name === '/') attach(this);
-      }
-    };
-  }
+  readonly Adapter: AdapterConstructor = roomAdapter({
+    create: (namespace) => new Adapter(namespace),
+    createOther: (namespace) => new Adapter(namespace),
+    attach: (adapter) => (this.adapter = adapter),
+    eventOf: (data) => data[1] as RoomEvent,
+    handle: (room, event) => this.handler(room, event),
+  });
 
   emit(room: RoomName, event: RoomEvent): void {
     if (!this.adapter?.rooms.has(room)) return;
@@ -58,6 +51,9 @@ export class LocalRooms implements RoomEmitter, RoomMembers {
   onEvent(handler: RoomEventHandler): void {
     this.handler = handler;
   }
+
+  /** Nothing lies between emitter and members that could be cut. */
+  onCut(): void {}
 
   private get attached(): Adapter {
     if (!this.adapter)

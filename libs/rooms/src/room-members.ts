@@ -6,7 +6,10 @@ import type { RoomName } from './room-names.js';
  * An event reaches `onEvent` once for each room it was emitted to that has a local member.
  */
 export interface RoomMembers {
-  /** The connection is a member at once; resolves when this pod is certain to receive the rooms' events. */
+  /**
+   * The connection is a member at once; resolves when this pod is certain to receive the rooms' events, or, while
+   * their carrier is away, after a second: then `onCut` follows when it is certain. Never rejects.
+   */
   join(connectionId: string, rooms: RoomName[]): Promise<void>;
   leave(connectionId: string, room: RoomName): void;
   /** Out of all rooms. */
@@ -15,6 +18,8 @@ export interface RoomMembers {
   membersOf(room: RoomName): ReadonlySet<string> | undefined;
   /** One handler, set once at start. */
   onEvent(handler: (room: RoomName, event: RoomEvent) => void): void;
+  /** One handler, set once at start: events may have been lost until now, and rooms receive theirs again. */
+  onCut(handler: () => void): void;
 }
 
 export const ROOM_MEMBERS = Symbol('RoomMembers');

@@ -54,6 +54,17 @@ export const natsServers = kind(
   },
 );
 
+/** Its value may hold a password. Several hosts make it no URL as `URL` knows them. */
+export const mongoUrl = kind('mongodb:// or mongodb+srv:// URL with the name of a database', (value) => {
+  if (!/^mongodb(\+srv)?:\/\/[^\s/?#]+/.test(value)) {
+    throw new Misfit('must be a URL as mongodb://host:port/database');
+  }
+  if (!/^[^:]+:\/\/[^/?]+\/[\w-]{1,63}(\?\S*)?$/.test(value)) {
+    throw new Misfit('must name a database after the hosts, as mongodb://host:port/database does');
+  }
+  return value;
+});
+
 export function isLoopback(host: string): boolean {
   const plain = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
   if (plain === 'localhost') return true;
