@@ -109,6 +109,11 @@ describe('loadConfig', () => {
     ['NATS_URL', 'http://nats-0:4222'],
     ['NATS_URL', 'nats://nats-0:4222,nats://nats-1:99999'],
     ['NATS_URL', 'nats://nats-0:4222/im?x=1'],
+    ['MONGODB_URL', 'mongo:27017/starling'],
+    ['MONGODB_URL', 'http://mongo:27017/starling'],
+    ['MONGODB_URL', 'mongodb://mongo:27017'],
+    ['MONGODB_URL', 'mongodb://mongo:27017/?replicaSet=rs0'],
+    ['MONGODB_URL', 'mongodb://mongo:27017/a.b'],
     ['REDIS_URL', 'redis:6379'],
     ['REDIS_URL', 'http://redis:6379'],
     ['REDIS_URL', 'redis://'],
@@ -133,6 +138,12 @@ describe('loadConfig', () => {
     const NATS_URL = 'nats://im:secret@nats-0:4222, nats://[::1]:4223';
     expect(loadConfig({ NATS_URL }).NATS_URL).toEqual(['nats://im:secret@nats-0:4222', 'nats://[::1]:4223']);
     expect(refusal({ NATS_URL: 'nats://im:secret@' }).message).not.toContain('secret');
+  });
+
+  it('shows no password of MongoDB in an error', () => {
+    const MONGODB_URL = 'mongodb://im:secret@mongo-0,mongo-1:27018/im?replicaSet=rs0';
+    expect(loadConfig({ MONGODB_URL }).MONGODB_URL).toBe(MONGODB_URL);
+    expect(refusal({ MONGODB_URL: 'mongodb://im:secret@mongo' }).message).not.toContain('secret');
   });
 
   it('shows no password of Redis in an error', () => {
