@@ -45,7 +45,7 @@ describe('GroupsModule over the bus', () => {
         SurroundingsModule,
         ObservabilityModule.register({ logger: pino({ level: 'silent' }), metrics: new Registry() }),
         InProcessBusModule,
-        GroupsModule,
+        GroupsModule.onSqlite(),
       ],
     }).compile();
     app = module.createNestApplication({ logger: false });

@@ -69,7 +69,7 @@ describe('message-store', () => {
         SurroundingsModule,
         InProcessBusModule,
         ObservabilityModule.register({ logger: pino({ level: 'silent' }), metrics: new Registry() }),
-        MessageStoreModule,
+        MessageStoreModule.onSqlite(),
       ],
       controllers: [EverybodyIsAMember],
     }).compile();

@@ -59,7 +59,7 @@ describe('PresenceModule over the bus', () => {
         SurroundingsModule,
         ObservabilityModule.register({ logger, metrics }),
         InProcessBusModule,
-        PresenceModule,
+        PresenceModule.onSqlite(),
       ],
     }).compile();
     app = module.createNestApplication({ logger: false });

@@ -29,9 +29,9 @@ export class StandaloneModule {
         ObservabilityModule.register({ logger, metrics }),
         InProcessBusModule,
         LocalRoomsModule,
-        PresenceModule,
-        GroupsModule,
-        MessageStoreModule,
+        PresenceModule.onSqlite(),
+        GroupsModule.onSqlite(),
+        MessageStoreModule.onSqlite(),
         GatewayModule,
       ],
       providers: [
