@@ -161,8 +161,8 @@ describe('Dispatch', () => {
     for (let i = 0; i < 50; i++) await receive({ version: 1, command: 1000 + i });
     const { values } = await metrics.packets.get();
     expect(values.map(({ labels, value }) => [labels.command, labels.result, value])).toEqual([
-      ['7', 'ok', 1],
-      ['7', 'NOT_A_MEMBER', 1],
+      ['JoinGroup', 'ok', 1],
+      ['JoinGroup', 'NOT_A_MEMBER', 1],
       ['unknown', 'UNKNOWN_COMMAND', 50],
     ]);
   });

@@ -29,6 +29,8 @@ import { SyncHandler } from './sync.handler.js';
 import { UnbindHandler } from './unbind.handler.js';
 
 interface Entry {
+  /** For the metric. */
+  readonly name: string;
   readonly lane: Lane;
   readonly handle: (received: ReceivedPacket) => Handled | Promise<Handled>;
 }
@@ -107,7 +109,8 @@ export class Dispatch implements PacketReceiver {
   }
 
   private enter({ command, lane }: { command: number; lane: Lane }, handle: Entry['handle']): void {
-    this.table.set(command, { lane, handle });
+    const [name] = Object.entries(Command).find(([, number]) => number === command)!;
+    this.table.set(command, { name, lane, handle });
   }
 
   private parse<Packet>({ packet }: ReceivedPacket): Packet {
@@ -143,7 +146,6 @@ export class Dispatch implements PacketReceiver {
   }
 
   private count({ command }: ReceivedPacket, result: ErrorName | 'ok'): void {
-    const label = this.table.has(command) ? String(command) : 'unknown';
-    this.metrics.packets.inc({ command: label, result });
+    this.metrics.packets.inc({ command: this.table.get(command)?.name ?? 'unknown', result });
   }
 }

@@ -75,6 +75,11 @@ export class ByteConnection extends LiveConnection {
     this.awaited = this.next = null;
   }
 
+  /** Also after the client's close frame, which comes a while before the socket's end. */
+  protected get takesBytes(): boolean {
+    return this.webSocket.readyState === WebSocket.OPEN;
+  }
+
   protected put(frame: BuiltFrame): void {
     this.outlet.write(frame.wire);
   }

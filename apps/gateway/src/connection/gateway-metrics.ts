@@ -30,7 +30,7 @@ export class GatewayMetrics {
     });
     this.packets = new Counter({
       name: 'starling_packets_total',
-      help: 'Packets answered, by number of the command and by result (ok, or the name of the error).',
+      help: 'Packets answered, by command and by result (ok, or the name of the error).',
       labelNames: ['command', 'result'],
       registers,
     });

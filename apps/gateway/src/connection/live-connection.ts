@@ -40,10 +40,11 @@ export abstract class LiveConnection implements ClientConnection {
   abstract readonly endpoint: Endpoint;
   readonly id: string;
   session: Session | null = null;
-  isOpen = true;
   protected readonly limits: PacketLimits;
   private readonly inbox: Inbox;
   private timer: NodeJS.Timeout | undefined;
+  /** Neither closed from here nor ended. */
+  private open = true;
   private closing = false;
   private draining = false;
   private hasEnded = false;
@@ -64,6 +65,8 @@ export abstract class LiveConnection implements ClientConnection {
   abstract confirmed(): Promise<boolean>;
   /** Resolves when the socket is gone, which takes longer than `close` where the client does not answer. */
   abstract gone(): Promise<void>;
+  /** False from the moment the socket takes nothing more, by whichever side's wish. */
+  protected abstract get takesBytes(): boolean;
   /** Hands ready bytes to the socket. */
   protected abstract put(frame: BuiltFrame): void;
   /** Ends the socket with the reason, after what was written. */
@@ -72,6 +75,10 @@ export abstract class LiveConnection implements ClientConnection {
   protected abstract cut(): void;
   /** The form of a byte frame that the client sent. */
   protected abstract formOf(cipher: Cipher): EncodingForm;
+
+  get isOpen(): boolean {
+    return this.open && this.takesBytes;
+  }
 
   send(packet: string): void {
     if (this.isOpen) this.put(this.form.encode(packet));
@@ -95,8 +102,9 @@ export abstract class LiveConnection implements ClientConnection {
   close(reason: CloseReasonName, retryAfterMs?: number): void {
     if (!this.isOpen) return;
     this.announceClosing(reason, retryAfterMs);
-    this.isOpen = false;
+    this.open = false;
     this.services.metrics.closes.inc({ reason });
+    this.services.logger.debug({ connection: this.id, endpoint: this.endpoint, reason }, 'connection closed');
     if (reason === 'SLOW_READER') this.cut();
     else this.hangUp(reason);
     this.ended(false);
@@ -115,7 +123,7 @@ export abstract class LiveConnection implements ClientConnection {
 
   /** Ends the socket without a goodbye. */
   abandon(): void {
-    this.isOpen = false;
+    this.open = false;
     this.cut();
     this.ended(false);
   }
@@ -124,10 +132,10 @@ export abstract class LiveConnection implements ClientConnection {
   ended(clean: boolean): void {
     if (this.hasEnded) return;
     this.hasEnded = true;
-    this.isOpen = false;
+    this.open = false;
     clearTimeout(this.timer);
     this.inbox.end(() => {
-      void this.services.receiver.ended(this, clean).then(() => this.services.connections.remove(this));
+      void this.leave(clean);
     });
   }
 
@@ -211,7 +219,24 @@ export abstract class LiveConnection implements ClientConnection {
   }
 
   respond(packet: string, form: EncodingForm, ackId: number | null): void {
-    if (this.isOpen) this.put(ackId === null ? form.encode(packet) : form.acknowledge(packet, ackId));
+    if (!this.isOpen) return;
+    try {
+      this.put(ackId === null ? form.encode(packet) : form.acknowledge(packet, ackId));
+    } catch (error) {
+      // Nobody else may notice what one client's packet brought about.
+      this.services.logger.error({ err: error, connection: this.id }, 'an answer could not be sent');
+      this.close('INTERNAL');
+    }
+  }
+
+  private async leave(clean: boolean): Promise<void> {
+    const { receiver, connections, logger } = this.services;
+    try {
+      await receiver.ended(this, clean);
+    } catch (error) {
+      logger.error({ err: error, connection: this.id }, 'the end of a connection was not dealt with');
+    }
+    connections.remove(this);
   }
 
   private announceClosing(reason: CloseReasonName, retryAfterMs?: number): void {

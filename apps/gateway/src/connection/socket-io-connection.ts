@@ -98,6 +98,10 @@ export class SocketIoConnection extends LiveConnection {
       await new Promise<void>((resolve) => this.engine.once('close', resolve));
   }
 
+  protected get takesBytes(): boolean {
+    return this.engine.readyState === 'open';
+  }
+
   protected put(frame: BuiltFrame): void {
     const outlet = this.direct();
     if (outlet !== null) {

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { ByteClient, PacketClient, until, type ChatClient } from '@starling/testing';
 import { serveEndpoints, type ServedEndpoints } from './serve-endpoints.js';
 
@@ -157,4 +158,25 @@ it('a polling client that never fetches its packets is closed when its buffer is
   });
   const text = await (await fetch(`${served.url}/metrics`)).text();
   expect(text).toMatch(/^starling_connections_closed_total\{reason="SLOW_READER"\} 1$/m);
+});
+
+it('takes a connection for closed from the client’s close frame on, not only when the socket has ended', async () => {
+  await serve();
+  // Half open, so that the socket stays while the WebSocket is closed already.
+  const socket = connect({ port: served.port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.write(
+    'GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n',
+  );
+  await until('the connection', () => served.connections.size === 1);
+  const [connection] = [...served.connections.all()];
+  expect(connection!.isOpen).toBe(true);
+  const closeFrame1000 = Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]);
+  socket.write(closeFrame1000);
+  // What is written from here on reaches nobody, so it must not count as delivered.
+  await until('the close frame to count', () => !connection!.isOpen);
+  expect(served.echo.ends.length).toBe(0);
+  socket.end();
+  await until('the end', () => served.echo.ends.length === 1);
+  expect(served.echo.ends[0]!.clean).toBe(true);
 });
