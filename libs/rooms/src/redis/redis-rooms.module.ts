@@ -26,9 +26,9 @@ function connection(provide: symbol, options: Connection) {
     inject: [CONFIG, LOGGER, ReadinessChecks],
     useFactory: (config: Config, logger: Logger, readiness: ReadinessChecks): RedisClient => {
       const client = connectRedis({ url: config.REDIS_URL, ...options }, logger);
-      readiness.add(`redis-${options.purpose}`, () =>
-        client.isReady ? Promise.resolve() : Promise.reject(new Error('Redis is away')),
-      );
+      readiness.add(`redis-${options.purpose}`, async () => {
+        await client.ping();
+      });
       return client;
     },
   };
