@@ -95,6 +95,8 @@ export class RecordedConnection implements Connection {
 export class RecordedRooms implements RoomMembers {
   private readonly rooms = new Map<RoomName, Set<string>>();
   private handler: (room: RoomName, event: RoomEvent) => void = () => undefined;
+  /** Events may have been lost. */
+  cut: () => void = () => undefined;
   /** Milliseconds until the pod is certain to receive a room's events. */
   delay: () => number = () => 0;
 
@@ -124,6 +126,10 @@ export class RecordedRooms implements RoomMembers {
 
   onEvent(handler: (room: RoomName, event: RoomEvent) => void): void {
     this.handler = handler;
+  }
+
+  onCut(handler: () => void): void {
+    this.cut = handler;
   }
 
   /** A broadcast that reaches this pod. */

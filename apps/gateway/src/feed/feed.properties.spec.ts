@@ -258,7 +258,7 @@ class World {
 
   private send({ at, conversation, fates, answerAfter, isAnswered }: Extract<Step, { kind: 'own' }>): void {
     const client = this.clientAt(at);
-    if (client?.base == null || !this.maySend(client, conversation)) return;
+    if (client === undefined || client.base === null || !this.maySend(client, conversation)) return;
     this.pod.feed.submitting(client.connection, `m${this.ids}`);
     const message = this.commit(conversation, client.user);
     this.broadcast(message, fates);
@@ -270,7 +270,7 @@ class World {
 
   private maySend(client: Client, conversation: ConversationKey): boolean {
     const parsed = parseConversation(conversation);
-    if (parsed.kind === 'group') return client.groups.get(parsed.groupId)?.since != null;
+    if (parsed.kind === 'group') return (client.groups.get(parsed.groupId)?.since ?? null) !== null;
     return parsed.users.includes(client.user);
   }
 
@@ -290,8 +290,10 @@ class World {
     const parsed = parseConversation(conversation);
     if (parsed.kind === 'private' && !parsed.users.includes(client.user)) return [];
     const since =
-      parsed.kind === 'group' ? client.groups.get(parsed.groupId)?.since : { position: 0, version: 0 };
-    if (since == null || client.base === null) return [];
+      parsed.kind === 'group'
+        ? (client.groups.get(parsed.groupId)?.since ?? null)
+        : { position: 0, version: 0 };
+    if (since === null || client.base === null) return [];
     return (this.store.messages.get(conversation) ?? []).filter(
       ({ position, partition, membershipVersion }) =>
         position > client.base![partition]! &&

@@ -31,7 +31,7 @@ interface Standing {
   readonly role: GroupRole | null;
   readonly change: MembershipEvent['change'];
   readonly by: string | null;
-  /** The version this pod has followed the group to, should this be its first local member. */
+  /** The version of the group as of which this is known. */
   readonly followed: number;
 }
 
@@ -137,9 +137,19 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
   async applied(userId: string, { groupId, version, role }: MembershipChange): Promise<void> {
     const user = this.users.get(userId);
     if (user === undefined || version === 0) return;
-    const change = role === null ? 'removed' : 'added';
-    this.changes.append({ groupId, version, change, userId, role, by: userId });
-    this.put(user, groupId, { version, role, change, by: userId, followed: version });
+    if (role === null) {
+      const change = 'removed';
+      this.changes.append({ groupId, version, change, userId, role, by: userId });
+      this.put(user, groupId, { version, role, change, by: userId, followed: version });
+      return;
+    }
+    // An answer can be late, and what it says over: where the stream has not brought the join, nothing is
+    // believed but a snapshot.
+    if ((user.places.get(groupId)?.version ?? 0) < version) {
+      user.ownJoins.set(groupId, version);
+      await this.reload(user);
+      user.ownJoins.delete(groupId);
+    }
     const joins = user.places.get(groupId)?.joins;
     if (joins !== undefined) await Promise.all(joins);
   }
@@ -148,8 +158,11 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     this.changes.append(event);
     const { groupId, version, change, userId, role, by } = event;
     const group = this.groups.get(groupId);
-    const isNext = group === undefined || version <= group.version + 1;
-    if (group !== undefined && version > group.version) group.version = version;
+    const isNext = group === undefined || version <= group.lastRead + 1;
+    if (group !== undefined) {
+      group.lastRead = version;
+      group.version = Math.max(group.version, version);
+    }
     // Before the version is known to the feed: who was removed must not get what waited for it.
     const concerned = change === 'dissolved' ? [...(group?.members ?? [])] : [this.users.get(userId ?? '')];
     for (const user of concerned) {
@@ -198,10 +211,11 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
       const { misses } = this;
       const awaiting = [...this.groups.values()].filter((group) => group.unsettled?.has(user));
       const changesSince = this.changes.mark();
+      const placesBefore = new Map(user.places);
       const { memberships } = await this.requests.request(GroupsRequest.ofUser, { userId: user.userId });
       if (this.users.get(user.userId) !== user) return;
       if (misses !== this.misses) continue;
-      this.putAll(user, memberships, changesSince);
+      this.putAll(user, memberships, placesBefore, changesSince);
       user.loaded = true;
       for (const group of awaiting) this.settle(group, user);
       return;
@@ -210,13 +224,15 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
 
   private putAll(
     user: LocalUser,
-    memberships: Membership[],
+    memberships: readonly Membership[],
+    placesBefore: ReadonlyMap<string, Place>,
     changesSince: () => Iterable<MembershipEvent>,
   ): void {
     const standings = new Map<string, Standing>();
     for (const { groupId, version, role } of memberships) {
       const change = this.roleOf(user.userId, groupId) === null ? 'added' : 'role';
-      standings.set(groupId, { version, role, change, by: null, followed: version });
+      const by = user.ownJoins.get(groupId) === version ? user.userId : null;
+      standings.set(groupId, { version, role, change, by, followed: version });
     }
     for (const { groupId, version, change, userId, role, by } of changesSince()) {
       const known = standings.get(groupId);
@@ -233,8 +249,10 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
         standings.set(groupId, { ...known, followed: version });
       }
     }
-    for (const [groupId, place] of user.places) {
-      if (place.role === null || standings.has(groupId)) continue;
+    const isListed = new Set(memberships.map(({ groupId }) => groupId));
+    for (const [groupId, place] of placesBefore) {
+      // Known before the snapshot was asked for, and not in it: over since, by a change that has not come.
+      if (place.role === null || isListed.has(groupId) || user.places.get(groupId) !== place) continue;
       const gone = { version: place.version + 1, role: null, change: 'removed', by: null } as const;
       standings.set(groupId, { ...gone, followed: gone.version });
     }
@@ -251,8 +269,14 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
   private endBlock(group: LocalGroup): void {
     if (group.unsettled === null || group.unsettled.size > 0) return;
     group.unsettled = null;
-    const places = [...group.members].map(({ places }) => places.get(group.groupId)!.version);
-    group.version = Math.max(group.version, Math.min(...places));
+    group.version = Math.max(group.version, versionOfMembers(group));
+    this.versions.reached(group.groupId, group.version);
+  }
+
+  /** When each member's place is known as of a later version than the stream has brought, that version holds. */
+  private runAhead(group: LocalGroup): void {
+    if (group.unsettled !== null || versionOfMembers(group) <= group.version) return;
+    group.version = versionOfMembers(group);
     this.versions.reached(group.groupId, group.version);
   }
 
@@ -266,6 +290,8 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     user.put(groupId, place);
     if (!wasMember && role !== null) this.enter(user, groupId, place, standing.followed);
     if (wasMember && role === null) this.exit(user, groupId);
+    const group = this.groups.get(groupId);
+    if (group !== undefined && version > group.version) this.runAhead(group);
     if (user.loaded && (before?.role ?? null) !== role) {
       push(user, { chatId: groupId, change, role, by, groupVersion: version });
     }
@@ -277,6 +303,11 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
       group = new LocalGroup(groupId, followed);
       this.groups.set(groupId, group);
       this.versions.reached(groupId, followed);
+    }
+    // The stream can be behind a snapshot of another member: then nothing later holds for all of them yet.
+    if (followed < group.version) {
+      group.version = followed;
+      if (group.unsettled === null) this.versions.reached(groupId, followed);
     }
     group.members.add(user);
     for (const connection of user.placedConnections()) {
@@ -334,6 +365,13 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     }
     return user;
   }
+}
+
+/** As of this version it is known of each member here that they are one. */
+function versionOfMembers({ groupId, members }: LocalGroup): number {
+  let lowest = Infinity;
+  for (const { places } of members) lowest = Math.min(lowest, places.get(groupId)!.version);
+  return lowest;
 }
 
 function roomsOf(user: LocalUser): RoomName[] {

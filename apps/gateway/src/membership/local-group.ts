@@ -6,9 +6,17 @@ export class LocalGroup {
   /** While changes may have been missed: members whose place has not been loaded since. */
   unsettled: Set<LocalUser> | null = null;
 
+  /**
+   * The version the stream has brought last. Snapshots can be ahead of the stream; a hole in what it brings shows
+   * all the same.
+   */
+  lastRead: number;
+
   constructor(
     readonly groupId: string,
-    /** Up to here this pod has followed the group's changes. */
+    /** The places of all local members are known as of this version. */
     public version: number,
-  ) {}
+  ) {
+    this.lastRead = version;
+  }
 }

@@ -19,6 +19,8 @@ export class LocalUser {
   /** False until the connection joins its first rooms; from then on it follows each change by itself. */
   readonly connections = new Map<Connection, boolean>();
   readonly places = new Map<string, Place>();
+  /** Joins of the user's own that were answered with a version before the stream brought it. */
+  readonly ownJoins = new Map<string, number>();
   /** The user's groups have been loaded once. */
   loaded = false;
   /** Loads the user's groups from a request that begins after the call. */
