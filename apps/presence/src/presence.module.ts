@@ -1,38 +1,30 @@
-import { Module, type DynamicModule } from '@nestjs/common';
-import { CONFIG, type Config } from '@starling/config';
+import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { MONGODB, SQLITE, type MongoDatabase, type SqliteDatabase } from '@starling/storage';
 import { PresenceController } from './presence.controller.js';
-import { InMemorySessionRegistry } from './sessions/in-memory-session-registry.js';
+import { InMemorySessionsModule } from './sessions/in-memory-sessions.module.js';
+import { RedisSessionsModule } from './sessions/redis-sessions.module.js';
 import { SessionMetrics } from './sessions/session-metrics.js';
-import { SESSION_REGISTRY } from './sessions/session-registry.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { USER_REPOSITORY, type UserRepository } from './users/user-repository.js';
 import { UsersService } from './users/users.service.js';
 
-/** Needs, from global modules: CONFIG, SQLITE or MONGODB, LOGGER, METRICS. */
+/** Needs, from global modules: CONFIG, SQLITE or MONGODB, LOGGER, METRICS, ReadinessChecks. */
 @Module({
   controllers: [PresenceController],
-  providers: [
-    SessionsService,
-    SessionMetrics,
-    UsersService,
-    {
-      provide: SESSION_REGISTRY,
-      inject: [CONFIG],
-      useFactory: (config: Config) => new InMemorySessionRegistry(config.SESSION_LEASE_MS),
-    },
-  ],
+  providers: [SessionsService, SessionMetrics, UsersService],
 })
 export class PresenceModule {
+  /** Sessions are in memory. */
   static onSqlite(): DynamicModule {
-    return on(SQLITE, async (database: SqliteDatabase) => {
+    return on(InMemorySessionsModule, SQLITE, async (database: SqliteDatabase) => {
       const { SqliteUserRepository } = await import('./users/sqlite-user-repository.js');
       return SqliteUserRepository.open(database);
     });
   }
 
+  /** Sessions are in Redis. */
   static onMongodb(): DynamicModule {
-    return on(MONGODB, async (database: MongoDatabase) => {
+    return on(RedisSessionsModule, MONGODB, async (database: MongoDatabase) => {
       const { MongoUserRepository } = await import('./users/mongo-user-repository.js');
       return MongoUserRepository.open(database);
     });
@@ -47,11 +39,13 @@ export class PresenceModule {
 
 /** A repository is loaded where it is used: mongoose alone takes 40 MB. */
 function on<Database>(
+  sessions: Type,
   database: symbol,
   open: (database: Database) => Promise<UserRepository>,
 ): DynamicModule {
   return {
     module: PresenceModule,
+    imports: [sessions],
     providers: [{ provide: USER_REPOSITORY, inject: [database], useFactory: open }],
   };
 }
