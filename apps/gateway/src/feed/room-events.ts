@@ -3,6 +3,7 @@ import { ROOM_MEMBERS, type PacketEvent, type RoomMembers, type RoomName } from 
 import { Connections } from '../connection/connections.js';
 import type { Frame, WireForm } from '../connection/wire-form.js';
 import { Feed } from './feed.js';
+import { SilenceCheck } from './silence-check.js';
 
 /** Leads the events of rooms on: messages to the feed, packets straight to the room's connections. */
 @Injectable()
@@ -11,6 +12,7 @@ export class RoomEvents implements OnModuleInit {
     @Inject(ROOM_MEMBERS) private readonly rooms: RoomMembers,
     private readonly connections: Connections,
     private readonly feed: Feed,
+    private readonly check: SilenceCheck,
   ) {}
 
   onModuleInit(): void {
@@ -18,6 +20,7 @@ export class RoomEvents implements OnModuleInit {
       if (event.kind === 'message') this.feed.receive(event);
       else this.writePacket(room, event);
     });
+    this.rooms.onCut(() => void this.check.check());
   }
 
   private writePacket(room: RoomName, { packet, except, to }: PacketEvent): void {

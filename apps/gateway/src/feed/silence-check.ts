@@ -48,11 +48,6 @@ export class SilenceCheck implements OnApplicationBootstrap, OnApplicationShutdo
     if (this.timer !== null) clearInterval(this.timer);
   }
 
-  /** To be called when room broadcasts may have been lost (a reconnect to their carrier). */
-  roomsWereCut(): void {
-    void this.check();
-  }
-
   /** Resolves after a check that began after this call, failed or not. */
   check(): Promise<void> {
     return this.checks.ask();

@@ -286,10 +286,12 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     const before = user.places.get(groupId);
     if (before !== undefined && before.version >= version) return;
     const wasMember = before !== undefined && before.role !== null;
-    const place: Place = { version, role, joins: wasMember && role !== null ? before.joins : new Set() };
+    // Added while known as a member: the removal in between was missed, and what was said then is not the user's.
+    const stays = wasMember && role !== null && change !== 'added';
+    const place: Place = { version, role, joins: stays ? before.joins : new Set() };
+    if (wasMember && !stays) this.exit(user, groupId);
     user.put(groupId, place);
-    if (!wasMember && role !== null) this.enter(user, groupId, place, standing.followed);
-    if (wasMember && role === null) this.exit(user, groupId);
+    if (role !== null && !stays) this.enter(user, groupId, place, standing.followed);
     const group = this.groups.get(groupId);
     if (group !== undefined && version > group.version) this.runAhead(group);
     if (user.loaded && (before?.role ?? null) !== role) {
