@@ -7,7 +7,7 @@ import { roomChannel } from './room-channel.js';
 import { encodeBroadcast, encodeEvent } from './room-event-wire.js';
 
 /** Bytes that may be on their way to a Redis that does not answer. A hint is not worth more memory. */
-const MAX_UNANSWERED_BYTES = 8 << 20;
+const MAX_UNANSWERED_BYTES = 32 << 20;
 
 /**
  * Publishes to the pods that have a member, as the sharded adapter of a Socket.IO server without sockets would, at

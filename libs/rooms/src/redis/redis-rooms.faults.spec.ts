@@ -138,7 +138,7 @@ describeWithOwnEngines(['redis'], 'rooms over a Redis that fails', () => {
     redis.pause();
     const before = process.memoryUsage();
     try {
-      // 1.2 GB, of which at most 8 MB may be kept.
+      // 1.2 GB, of which at most 32 MB may be kept.
       emitMany(20_000);
       await until('the drops', async () => (await emitting.emits('dropped')) > 19_000);
       const { external, heapUsed } = process.memoryUsage();
