@@ -1,0 +1,301 @@
+import { MessageStoreRequest, type Positions, type StoredMessage } from '@starling/bus';
+import { groupConversation, privateConversation, type ConversationKey } from '@starling/protocol';
+import { groupRoom, userRoom, type RoomName } from '@starling/rooms';
+import { FeedPod } from '../../test/feed-pod.js';
+import { RecordedConnection, RecordedForm } from '../../test/recorded-connection.js';
+import { SimulatedStore } from '../../test/simulated-store.js';
+
+const CREW = groupConversation('crew');
+const PAIR = privateConversation('ada', 'ben');
+
+let store: SimulatedStore;
+let pod: FeedPod;
+let form: RecordedForm;
+let ids: number;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  start({});
+});
+afterEach(() => jest.useRealTimers());
+
+function start(environment: Record<string, string>): void {
+  store = new SimulatedStore(2);
+  pod = new FeedPod(store, environment);
+  pod.versions.reached('crew', 1);
+  form = new RecordedForm('f', 'object');
+  ids = 0;
+}
+
+async function listen(userId: string, rooms: RoomName[] = [], of = form): Promise<RecordedConnection> {
+  const connection = new RecordedConnection(`c${ids++}`, userId, of);
+  pod.feed.begin(connection);
+  await pod.rooms.join(connection.id, [userRoom(userId), ...rooms]);
+  pod.feed.attach(connection, await pod.positions.read());
+  return connection;
+}
+
+function commit(conversation: ConversationKey, sender = 'dan', version = 1): StoredMessage {
+  return store.commit(conversation, sender, `m${ids++}`, conversation === CREW ? version : 0);
+}
+
+function receive(...messages: StoredMessage[]): void {
+  for (const message of messages) pod.feed.receive({ kind: 'message', ...message });
+}
+
+const settle = (): Promise<void> => jest.advanceTimersByTimeAsync(10_000);
+const repairs = (): unknown[] => store.askedFor(MessageStoreRequest.repair);
+
+describe('a gap', () => {
+  it('is pulled once for the pod, however many listen and however much comes meanwhile', async () => {
+    const crew = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => listen(`u${i}`, [groupRoom('crew')])),
+    );
+    store.delay = () => 20;
+    const messages = Array.from({ length: 20 }, () => commit(CREW));
+    receive(messages[0]!);
+    receive(...messages.slice(5, 12), ...messages.slice(15));
+    await settle();
+    for (const connection of crew) expect(connection.seqsOf(CREW)).toEqual(messages.map(({ seq }) => seq));
+    expect(repairs()).toEqual([
+      { conversation: CREW, from: 2, to: 5, afterPosition: 0 },
+      { conversation: CREW, from: 13, to: 15, afterPosition: 0 },
+    ]);
+    expect(await pod.metric('repaired_total')).toBe(7);
+    expect(await pod.metric('deliveries_total')).toBe(20 * 50);
+  });
+
+  it('before the first message here is pulled only from the listeners’ base on', async () => {
+    const old = [commit(CREW), commit(CREW)];
+    const connection = await listen('ada', [groupRoom('crew')]);
+    const [missing, message] = [commit(CREW), commit(CREW)];
+    receive(message);
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([missing.seq, message.seq]);
+    expect(repairs()).toEqual([{ conversation: CREW, from: 1, to: 3, afterPosition: old[1]!.position }]);
+  });
+
+  it('is no gap when nothing before the message is due to anybody', async () => {
+    commit(CREW);
+    const connection = await listen('ada', [groupRoom('crew')]);
+    receive(commit(CREW));
+    expect(connection.seqsOf(CREW)).toEqual([2]);
+    expect(repairs()).toEqual([]);
+  });
+
+  it('stays closed in the face of a store that fails, and is closed when it is back', async () => {
+    const connection = await listen('ada', [groupRoom('crew')]);
+    store.fails = () => true;
+    const messages = [commit(CREW), commit(CREW), commit(CREW)];
+    receive(messages[0]!, messages[2]!);
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([1]);
+    const asked = repairs().length;
+    expect(asked).toBeGreaterThan(2);
+    expect(asked).toBeLessThan(15);
+    store.fails = () => false;
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([1, 2, 3]);
+  });
+
+  it('passes over what retention has removed', async () => {
+    const connection = await listen('ada', [groupRoom('crew')]);
+    const messages = [commit(CREW), commit(CREW), commit(CREW)];
+    jest.spyOn(store, 'request').mockResolvedValueOnce({ entries: [{ seq: 2, message: null }] });
+    receive(messages[0]!, messages[2]!);
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([1, 3]);
+  });
+
+  it('holds no more than the buffer allows, and pulls what gave way', async () => {
+    start({ FEED_BUFFER_MAX: '4' });
+    const connection = await listen('ada', [groupRoom('crew')]);
+    store.delay = () => 50;
+    const messages = Array.from({ length: 30 }, () => commit(CREW));
+    receive(messages[0]!, ...messages.slice(2));
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual(messages.map(({ seq }) => seq));
+    expect(repairs()).toEqual([
+      { conversation: CREW, from: 2, to: 2, afterPosition: 0 },
+      { conversation: CREW, from: 7, to: 30, afterPosition: 0 },
+    ]);
+  });
+});
+
+describe('frames', () => {
+  it('are built once for each wire form and face, whatever the number of members', async () => {
+    const other = new RecordedForm('g', 'bytes');
+    for (let i = 0; i < 10; i++) {
+      await listen('ada', [groupRoom('crew')]);
+      await listen(`u${i}`, [groupRoom('crew')]);
+      await listen(`v${i}`, [groupRoom('crew')], other);
+    }
+    receive(commit(CREW, 'ada'));
+    expect(form.built).toBe(2);
+    expect(other.built).toBe(1);
+    expect(await pod.metric('deliveries_total')).toBe(30);
+  });
+
+  it('that cannot be written close that connection and keep nobody else from theirs', async () => {
+    const broken = await listen('ada', [groupRoom('crew')]);
+    const sound = await listen('ben', [groupRoom('crew')]);
+    broken.write = () => {
+      throw new Error('this connection fails');
+    };
+    receive(commit(CREW));
+    expect(broken.closedFor).toBe('INTERNAL');
+    expect(sound.seqsOf(CREW)).toEqual([1]);
+  });
+});
+
+describe('a private message', () => {
+  it('comes twice and is shown once to each connection of both users', async () => {
+    const connections = [await listen('ada'), await listen('ada'), await listen('ben')];
+    const message = commit(PAIR, 'ada');
+    receive(message, message);
+    expect(connections.map(({ shown }) => shown.map(({ isItMe }) => isItMe))).toEqual([
+      [true],
+      [true],
+      [false],
+    ]);
+    expect(await pod.metric('duplicates_total')).toBe(1);
+  });
+});
+
+describe('an own message', () => {
+  it('is shown by its answer alone, whichever comes first', async () => {
+    const sender = await listen('ada');
+    const device = await listen('ada');
+    pod.feed.submitting(sender, 'm-first');
+    pod.feed.submitting(sender, 'm-second');
+    const first = store.commit(PAIR, 'ada', 'm-first');
+    const second = store.commit(PAIR, 'ada', 'm-second');
+    receive(first);
+    pod.feed.answered(sender, 'm-first', first);
+    pod.feed.answered(sender, 'm-second', second);
+    receive(second);
+    expect(sender.seqsOf(PAIR)).toEqual([]);
+    expect(device.seqsOf(PAIR)).toEqual([1, 2]);
+  });
+
+  it('without an answer is shown by its copy, before anything later', async () => {
+    const sender = await listen('ada');
+    pod.feed.submitting(sender, 'mine');
+    receive(store.commit(PAIR, 'ada', 'mine'), commit(PAIR, 'ben'), commit(PAIR, 'ben'));
+    expect(sender.seqsOf(PAIR)).toEqual([]);
+    pod.feed.answered(sender, 'mine', null);
+    expect(sender.seqsOf(PAIR)).toEqual([1, 2, 3]);
+  });
+
+  it('that was retried is shown by the answer that names its first packet', async () => {
+    const sender = await listen('ada');
+    pod.feed.submitting(sender, 'first');
+    pod.feed.submitting(sender, 'retry');
+    const message = store.commit(PAIR, 'ada', 'first');
+    pod.feed.answered(sender, 'retry', message);
+    receive(message, commit(PAIR, 'ben'));
+    expect(sender.seqsOf(PAIR)).toEqual([2]);
+    pod.feed.answered(sender, 'first', null);
+    expect(sender.seqsOf(PAIR)).toEqual([2]);
+  });
+
+  it('waiting for its answer holds up more than the buffer without losing any', async () => {
+    start({ FEED_BUFFER_MAX: '3' });
+    const sender = await listen('ada');
+    pod.feed.submitting(sender, 'mine');
+    receive(store.commit(PAIR, 'ada', 'mine'), ...Array.from({ length: 9 }, () => commit(PAIR, 'ben')));
+    pod.feed.answered(sender, 'mine', { conversation: PAIR, seq: 1, messageId: 'mine' });
+    await settle();
+    expect(sender.seqsOf(PAIR)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+});
+
+describe('a message of a later membership version', () => {
+  it('waits with all behind it until the pod has caught up', async () => {
+    const stays = await listen('ada', [groupRoom('crew')]);
+    const leaves = await listen('ben', [groupRoom('crew')]);
+    receive(commit(CREW, 'dan', 1), commit(CREW, 'dan', 2), commit(CREW, 'dan', 2));
+    expect(stays.seqsOf(CREW)).toEqual([1]);
+    pod.rooms.leave(leaves.id, groupRoom('crew'));
+    pod.feed.leaveGroup(leaves, 'crew');
+    pod.versions.reached('crew', 2);
+    expect(stays.seqsOf(CREW)).toEqual([1, 2, 3]);
+    expect(leaves.seqsOf(CREW)).toEqual([1]);
+    expect(await pod.metric('held_total')).toBe(1);
+  });
+
+  it('asks for the members when the version does not come by itself', async () => {
+    const connection = await listen('ada', [groupRoom('crew')]);
+    pod.versions.onLag((groupId) => pod.versions.reached(groupId, 2));
+    receive(commit(CREW, 'dan', 2));
+    await jest.advanceTimersByTimeAsync(999);
+    expect(connection.seqsOf(CREW)).toEqual([]);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(connection.seqsOf(CREW)).toEqual([1]);
+  });
+});
+
+describe('silence', () => {
+  it('is broken by a check: the only message of a conversation nobody here knew', async () => {
+    const connection = await listen('ada');
+    commit(PAIR, 'ben');
+    commit(privateConversation('ben', 'cem'), 'ben');
+    void pod.check.check();
+    await settle();
+    expect(connection.shown.map(({ seq }) => seq)).toEqual([1]);
+    expect(repairs()).toHaveLength(1);
+  });
+
+  it('is no silence while a broadcast is on its way', async () => {
+    const connection = await listen('ada');
+    const message = commit(PAIR, 'ben');
+    setTimeout(() => receive(message), 100);
+    void pod.check.check();
+    await settle();
+    expect(connection.shown.map(({ seq }) => seq)).toEqual([1]);
+    expect(repairs()).toEqual([]);
+  });
+
+  it('is checked for again and again, from where the last check ended, and not without connections', async () => {
+    pod.check.onApplicationBootstrap();
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(store.asked).toEqual([]);
+    const connection = await listen('ada');
+    const message = commit(PAIR, 'ben');
+    await jest.advanceTimersByTimeAsync(20_000);
+    expect(connection.shown).toHaveLength(1);
+    const before = store.askedFor(MessageStoreRequest.touched).length;
+    await jest.advanceTimersByTimeAsync(15_000);
+    const later = store.askedFor(MessageStoreRequest.touched) as { after: Positions }[];
+    expect(later.length).toBe(before + 1);
+    expect(later.at(-1)!.after[message.partition]).toBe(message.position);
+    pod.check.onApplicationShutdown();
+  });
+
+  it('lets the pod forget conversations that are settled, and nobody is shown them again', async () => {
+    const connection = await listen('ada', [groupRoom('crew')]);
+    const messages = [commit(CREW), commit(CREW), commit(PAIR, 'ben')];
+    receive(...messages);
+    expect(await pod.metric('conversations')).toBe(2);
+    await pod.check.check();
+    expect(await pod.metric('conversations')).toBe(0);
+    const next = commit(CREW);
+    receive(messages[1]!, next);
+    expect(connection.seqsOf(CREW)).toEqual([1, 2, 3]);
+    expect(repairs()).toEqual([]);
+  });
+});
+
+describe('positions', () => {
+  it('are read once for all who ask while a read is under way, and never earlier than asked for', async () => {
+    store.delay = () => 10;
+    const first = pod.positions.read();
+    await jest.advanceTimersByTimeAsync(15);
+    const { partition, position } = commit(CREW);
+    const later = [pod.positions.read(), pod.positions.read(), pod.positions.read()];
+    await settle();
+    expect((await first)[partition]).toBe(0);
+    for (const read of later) expect((await read)[partition]).toBe(position);
+    expect(store.askedFor(MessageStoreRequest.positions)).toHaveLength(2);
+  });
+});
