@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 
 /**
  * AES-256-GCM bodies (serializer 2), written from the protocol's specification with Node's own cryptography: key id's
@@ -16,10 +16,19 @@ export interface BodyCipher {
   readonly key: Buffer;
 }
 
+/** Made once for each key: making one for each packet costs more than the cipher. */
+const keyObjects = new WeakMap<Buffer, KeyObject>();
+
+function keyObjectOf(key: Buffer): KeyObject {
+  let made = keyObjects.get(key);
+  if (!made) keyObjects.set(key, (made = createSecretKey(key)));
+  return made;
+}
+
 export function sealBody({ keyId, key }: BodyCipher, text: string): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
   const prefix = prefixOf(keyId);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  const cipher = createCipheriv('aes-256-gcm', keyObjectOf(key), nonce);
   cipher.setAAD(Buffer.concat([Buffer.of(SERIALIZER_ENCRYPTED), prefix]));
   const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
   return Buffer.concat([prefix, nonce, sealed, cipher.getAuthTag()]);
@@ -31,7 +40,7 @@ export function openBody({ keyId, key }: BodyCipher, body: Buffer): string {
   if (!body.subarray(0, prefix.length).equals(prefix)) throw new Error('a body sealed with another key');
   const begin = prefix.length + NONCE_BYTES;
   const end = body.length - TAG_BYTES;
-  const decipher = createDecipheriv('aes-256-gcm', key, body.subarray(prefix.length, begin));
+  const decipher = createDecipheriv('aes-256-gcm', keyObjectOf(key), body.subarray(prefix.length, begin));
   decipher.setAAD(Buffer.concat([Buffer.of(SERIALIZER_ENCRYPTED), prefix]));
   decipher.setAuthTag(body.subarray(end));
   const plain = Buffer.concat([decipher.update(body.subarray(begin, end)), decipher.final()]);

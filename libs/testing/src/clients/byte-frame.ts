@@ -1,3 +1,5 @@
+import { isAscii } from 'node:buffer';
+
 /**
  * The byte frame, written from the protocol's page and not from libs/protocol, so that the two check each other.
  */
@@ -61,14 +63,7 @@ export function encodeCesu8(text: string): Buffer {
 
 /** As webim.js decodes; where that client would show rubbish (a 4-byte sequence, a broken one) this throws. */
 export function decodeCesu8(bytes: Buffer): string {
-  let ascii = true;
-  for (let i = 0; i < bytes.length; i++) {
-    if (bytes[i]! >= 0x80) {
-      ascii = false;
-      break;
-    }
-  }
-  if (ascii) return bytes.toString('latin1');
+  if (isAscii(bytes)) return bytes.toString('latin1');
   const units: string[] = [];
   let i = 0;
   const continuation = () => {

@@ -254,6 +254,7 @@ export abstract class ChatClient {
 
   private takeOwed(packet: Packet): boolean {
     if (packet.command !== 4 || (packet['isItMe'] !== true && packet['success'] !== false)) return false;
+    if (this.owed.size === 0) return false;
     const id = idOf(packet);
     const left = this.owed.get(id) ?? 0;
     if (left > 1) this.owed.set(id, left - 1);
