@@ -36,7 +36,8 @@ export class ConnectionDeliveries implements DeliveryObserver {
   }
 
   settled(positions: Positions): void {
-    this.written.base = positions;
+    // What came after it began to close was not written.
+    if (this.connection.isOpen) this.written.base = positions;
   }
 
   joined(conversation: ConversationKey, position: number): void {
