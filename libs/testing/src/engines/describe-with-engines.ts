@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { join, relative } from 'node:path';
 import { type EngineName, URL_VARIABLE } from './engine-name.js';
 import { findProgram, type NoProgram } from './find-program.js';
+import { underLock } from './process-lock.js';
 
 /** A suite that did not run, as `left-out-reporter.mjs` reads it. */
 interface LeftOut {
@@ -60,11 +61,21 @@ function leaveOut(name: string, suite: () => void, missing: readonly Missing[]):
 function notToBeHad(engine: EngineName): Missing | null {
   if (process.env[URL_VARIABLE[engine]]) return null;
   const run = process.env[RUN_FOLDER];
-  const memory = run && join(run, `${engine}.json`);
-  if (memory && existsSync(memory)) return JSON.parse(readFileSync(memory, 'utf8')) as Missing;
+  if (!run) return search(engine);
+  const memory = join(run, `${engine}.json`);
+  return underLock(
+    join(run, `${engine}.lock`),
+    () => {
+      if (existsSync(memory)) return JSON.parse(readFileSync(memory, 'utf8')) as Missing;
+      const missing = search(engine);
+      if (missing) writeFileSync(memory, JSON.stringify(missing));
+      return missing;
+    },
+    () => undefined,
+  );
+}
+
+function search(engine: EngineName): Missing | null {
   const program = findProgram(engine, { machine: process.env, install: true });
-  if (!('why' in program)) return null;
-  const missing: Missing = { engine, ...program };
-  if (memory) writeFileSync(memory, JSON.stringify(missing));
-  return missing;
+  return 'why' in program ? { engine, ...program } : null;
 }
