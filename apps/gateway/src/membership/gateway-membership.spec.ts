@@ -1,0 +1,202 @@
+import { GroupsRequest, type Membership, type MembershipEvent } from '@starling/bus';
+import { groupConversation } from '@starling/protocol';
+import { groupRoom, userRoom } from '@starling/rooms';
+import { FeedPod } from '../../test/feed-pod.js';
+import { RecordedConnection, RecordedForm } from '../../test/recorded-connection.js';
+import { SimulatedStore } from '../../test/simulated-store.js';
+import { GatewayMembership } from './gateway-membership.js';
+
+const CREW = groupConversation('crew');
+const form = new RecordedForm('f', 'object');
+
+let store: SimulatedStore;
+let pod: FeedPod;
+let membership: GatewayMembership;
+let memberships: Record<string, Membership[]>;
+let onEvent: (event: MembershipEvent) => void;
+let onGap: () => void;
+
+beforeEach(async () => {
+  jest.useFakeTimers();
+  store = new SimulatedStore(2);
+  memberships = {};
+  store.memberships = (userId) => memberships[userId] ?? [];
+  pod = new FeedPod(store);
+  const follower = {
+    follow: async (event: typeof onEvent, gap: typeof onGap) => {
+      [onEvent, onGap] = [event, gap];
+      return { stop: async () => undefined };
+    },
+  };
+  const { rooms, logger, versions, feed, positions } = pod;
+  membership = new GatewayMembership(follower, store, rooms, logger, versions, feed, positions);
+  pod.rooms.onEvent((_room, event) => {
+    if (event.kind === 'message') feed.receive(event);
+  });
+  await membership.onModuleInit();
+});
+afterEach(() => jest.useRealTimers());
+
+async function login(id: string, userId: string): Promise<RecordedConnection> {
+  const connection = new RecordedConnection(id, userId, form, true);
+  await membership.bind(connection);
+  pod.feed.attach(connection, await pod.positions.read());
+  return connection;
+}
+
+function member(userId: string, version: number): void {
+  memberships[userId] = [{ groupId: 'crew', version, role: 'member' }];
+}
+
+function changed(userId: string, version: number, change: 'added' | 'removed'): MembershipEvent {
+  const role = change === 'added' ? 'member' : null;
+  return { groupId: 'crew', version, change, userId, role, by: 'boss' };
+}
+
+function say(version: number): void {
+  const message = store.commit(CREW, 'boss', `m${version}.${store.asked.length}`, version);
+  pod.rooms.emit(groupRoom('crew'), { kind: 'message', ...message });
+}
+
+const settle = (): Promise<void> => jest.advanceTimersByTimeAsync(10_000);
+const loads = (): unknown[] => store.askedFor(GroupsRequest.ofUser);
+
+describe('binding', () => {
+  it('loads a user’s groups once for all connections that come together', async () => {
+    member('ada', 1);
+    store.delay = () => 10;
+    const logins = ['a', 'b', 'c'].map((id) => login(id, 'ada'));
+    await settle();
+    await Promise.all(logins);
+    expect(loads()).toEqual([{ userId: 'ada' }]);
+    for (const id of ['a', 'b', 'c']) {
+      expect(pod.rooms.roomsOf(id)).toEqual([userRoom('ada'), groupRoom('crew')]);
+    }
+  });
+
+  it('leaves nothing of a connection whose groups could not be loaded', async () => {
+    store.fails = () => true;
+    await expect(membership.bind(new RecordedConnection('a', 'ada', form))).rejects.toMatchObject({
+      error: 'UNAVAILABLE',
+    });
+    expect(pod.rooms.roomsOf('a')).toEqual([]);
+    expect(pod.feed.hasListeners).toBe(false);
+    store.fails = () => false;
+    await login('b', 'ada');
+    expect(pod.rooms.roomsOf('b')).toEqual([userRoom('ada')]);
+  });
+
+  it('that ended while its groups were being loaded joins nothing', async () => {
+    member('ada', 1);
+    store.delay = () => 10;
+    const connection = new RecordedConnection('a', 'ada', form);
+    const binding = membership.bind(connection);
+    membership.unbind(connection);
+    await settle();
+    await binding;
+    expect(pod.rooms.roomsOf('a')).toEqual([]);
+    expect(membership.isMember('ada', 'crew')).toBe(false);
+  });
+});
+
+describe('a change', () => {
+  it('reaches every connection of its user: room, messages from then on, and the push to who knows it', async () => {
+    const [first, second] = [await login('a', 'ada'), await login('b', 'ada')];
+    second.session = { ...second.session!, pushes: false };
+    say(1);
+    onEvent(changed('ada', 2, 'added'));
+    await settle();
+    say(2);
+    onEvent(changed('ada', 3, 'removed'));
+    expect(pod.rooms.roomsOf('a')).toEqual([userRoom('ada')]);
+    say(3);
+    await settle();
+    expect(first.seqsOf(CREW)).toEqual([2]);
+    expect(second.seqsOf(CREW)).toEqual([2]);
+    const head = { version: 1, command: -12, chatType: 1, chatId: 'crew', by: 'boss' };
+    expect(first.packets).toEqual([
+      { ...head, change: 'added', role: 'member', groupVersion: 2 },
+      { ...head, change: 'removed', role: null, groupVersion: 3 },
+    ]);
+    expect(second.packets).toEqual([]);
+  });
+
+  it('that was answered before it was read is in force when `applied` resolves, and pushed once', async () => {
+    const connection = await login('a', 'ada');
+    member('ada', 2);
+    await membership.applied('ada', { groupId: 'crew', version: 2, role: 'member', changed: true });
+    expect(membership.isMember('ada', 'crew')).toBe(true);
+    expect(membership.versionOf('ada', 'crew')).toBe(2);
+    say(2);
+    expect(connection.seqsOf(CREW)).toEqual([1]);
+    onEvent({ ...changed('ada', 2, 'added'), by: 'ada' });
+    await membership.applied('ada', { groupId: 'crew', version: 3, role: null, changed: true });
+    expect(membership.isMember('ada', 'crew')).toBe(false);
+    expect(pod.rooms.roomsOf('a')).toEqual([userRoom('ada')]);
+    expect(connection.packets.map(({ change, by }) => [change, by])).toEqual([
+      ['added', 'ada'],
+      ['removed', 'ada'],
+    ]);
+  });
+
+  it('that is older than what is known is ignored', async () => {
+    member('ada', 5);
+    await login('a', 'ada');
+    onEvent(changed('ada', 4, 'removed'));
+    expect(membership.isMember('ada', 'crew')).toBe(true);
+  });
+});
+
+describe('changes that were missed', () => {
+  it.each([
+    ['a hole in the versions', () => onEvent(changed('cem', 4, 'added'))],
+    ['a lost consumer', () => onGap()],
+  ])(
+    'by %s: nothing of the group goes out or is accepted until its members are loaded again',
+    async (_by, miss) => {
+      member('ada', 2);
+      member('ben', 2);
+      const [ada, ben] = [await login('a', 'ada'), await login('b', 'ben')];
+      // Ben was removed with version 3, and this pod was not told.
+      delete memberships.ben;
+      member('ada', 4);
+      store.delay = () => 50;
+      miss();
+      expect(() => membership.isMember('ada', 'crew')).toThrow('does not answer');
+      say(2);
+      await jest.advanceTimersByTimeAsync(60);
+      expect(ada.seqsOf(CREW)).toEqual([]);
+      await settle();
+      say(4);
+      await settle();
+      expect(ada.seqsOf(CREW)).toEqual([1, 2]);
+      expect(ben.seqsOf(CREW)).toEqual([]);
+      expect(membership.isMember('ada', 'crew')).toBe(true);
+      expect(membership.isMember('ben', 'crew')).toBe(false);
+      expect(pod.rooms.roomsOf('b')).toEqual([userRoom('ben')]);
+    },
+  );
+
+  it('are asked for until the groups service answers', async () => {
+    member('ada', 2);
+    const ada = await login('a', 'ada');
+    store.fails = () => true;
+    onGap();
+    say(2);
+    await settle();
+    expect(ada.seqsOf(CREW)).toEqual([]);
+    store.fails = () => false;
+    await settle();
+    expect(ada.seqsOf(CREW)).toEqual([1]);
+  });
+
+  it('show by a message of a version that does not come', async () => {
+    member('ada', 2);
+    const ada = await login('a', 'ada');
+    member('ada', 3);
+    say(3);
+    expect(ada.seqsOf(CREW)).toEqual([]);
+    await settle();
+    expect(ada.seqsOf(CREW)).toEqual([1]);
+  });
+});
