@@ -1,3 +1,4 @@
+export { MongoModule } from './mongodb/mongo.module.js';
 export * from './mongodb/mongo-collection.js';
 export * from './mongodb/mongo-database.js';
 export * from './mongodb/mongo-errors.js';

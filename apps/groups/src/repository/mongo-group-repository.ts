@@ -36,7 +36,7 @@ export class MongoGroupRepository implements GroupRepository {
   }
 
   async read(groupId: string, userIds: readonly string[]): Promise<Group | null> {
-    return this.database.snapshot(async (session) => {
+    return this.database.transaction(async (session) => {
       const group = await this.groups.findById(groupId, null, { session }).lean();
       if (group === null) return null;
       const places = await this.members
@@ -62,7 +62,7 @@ export class MongoGroupRepository implements GroupRepository {
   }
 
   async ofUser(userId: string): Promise<Membership[]> {
-    return this.database.snapshot(async (session) => {
+    return this.database.transaction(async (session) => {
       const roles = await this.members
         .find({ userId, role: { $ne: null } }, { groupId: 1, role: 1 }, { session })
         .batchSize(PAGE_MAX)

@@ -283,7 +283,7 @@ export class MongoMessageRepository implements MessageRepository {
     userId: string,
     now: number,
   ): Promise<{ base: Positions; cursors: ReplayCursor[] } | null> {
-    return this.database.snapshot(async (session) => {
+    return this.database.transaction(async (session) => {
       const replay = await this.replays.findById(userId, null, { session }).lean();
       if (replay === null || replay.expiresAt <= now) return null;
       const cursors = await this.replayCursors

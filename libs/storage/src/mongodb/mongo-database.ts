@@ -53,18 +53,21 @@ export class MongoDatabase {
     }
   }
 
-  /** Reads that all see the same moment. Give each of them the session. */
-  async snapshot<T>(work: (session: ClientSession) => Promise<T>): Promise<T> {
-    return this.withSession({ snapshot: true }, work);
-  }
-
   /**
-   * Give each operation the session. `work` is begun again when it runs into another transaction, so it must read
-   * what it decides on; it may abort the transaction and return what the caller should know. It must let errors of
-   * the driver pass. `session` is one of the caller's, used by nobody else meanwhile.
+   * Reads of one moment, and writes that take effect together. Give each operation the session. `work` is begun
+   * again when it runs into another transaction, so it must itself read what it decides on; it may abort the
+   * transaction and return what the caller should know. It must let errors of the driver pass. `session` is one of
+   * the caller's, used by nobody else meanwhile.
    */
   async transaction<T>(work: (session: ClientSession) => Promise<T>, session?: ClientSession): Promise<T> {
-    if (session === undefined) return this.withSession({}, (own) => this.transaction(work, own));
+    if (session === undefined) {
+      const own = await this.startSession();
+      try {
+        return await this.transaction(work, own);
+      } finally {
+        await own.endSession();
+      }
+    }
     const end = Date.now() + TRANSACTION_PATIENCE_MS;
     let begun = 0;
     return this.run(() =>
@@ -96,18 +99,6 @@ export class MongoDatabase {
   async close(): Promise<void> {
     this.connection.removeAllListeners('disconnected');
     await this.connection.close();
-  }
-
-  private async withSession<T>(
-    options: { snapshot?: boolean },
-    work: (session: ClientSession) => Promise<T>,
-  ): Promise<T> {
-    const session = await this.run(() => this.connection.startSession(options));
-    try {
-      return await this.run(() => work(session));
-    } finally {
-      await session.endSession();
-    }
   }
 }
 

@@ -41,7 +41,8 @@ export function isNamespaceExists(error: unknown): boolean {
  * fields: it must not reach a log.
  */
 export function storageErrorOf(error: unknown): unknown {
-  if (error instanceof StorageError || !(error instanceof Error)) return error;
+  // Not `instanceof Error`: test runners have several of those.
+  if (error instanceof StorageError || typeof error !== 'object' || error === null) return error;
   const { name, message, code, codeName, keyPattern } = error as DriverError;
   if (code === DUPLICATE_KEY)
     return new UniqueViolationError(Object.keys(keyPattern ?? {}).join(', ') || 'an index');

@@ -43,33 +43,43 @@ export function redisServer(program: Program, config: RedisConfig = {}): Launch 
   };
 }
 
-export function mongoServer(program: Program): Launch {
+export interface MongoConfig {
+  /** Not of a replica set, and so without transactions, as servers are that somebody just installed. */
+  readonly standalone?: boolean;
+}
+
+export function mongoServer(program: Program, { standalone = false }: MongoConfig = {}): Launch {
   return {
     program,
-    args: program.name === 'mongod' ? mongodArgs : (port, dataDir) => secantusArgs(program, port, dataDir),
-    probe: primaryAt,
+    args: (port, dataDir) =>
+      program.name === 'mongod'
+        ? mongodArgs(port, dataDir, standalone)
+        : secantusArgs(program, port, dataDir, standalone),
+    probe: (port) => primaryAt(port, standalone),
   };
 }
 
 const REPLICA_SET = 'rs0';
 
-function mongodArgs(port: number, dataDir: string): string[] {
+function mongodArgs(port: number, dataDir: string, standalone: boolean): string[] {
   const db = join(dataDir, 'db');
   mkdirSync(db, { recursive: true });
-  return ['--bind_ip', '127.0.0.1', '--port', String(port), '--dbpath', db, '--replSet', REPLICA_SET];
+  const where = ['--bind_ip', '127.0.0.1', '--port', String(port), '--dbpath', db];
+  return standalone ? where : [...where, '--replSet', REPLICA_SET];
 }
 
-function secantusArgs({ name }: Program, port: number, dataDir: string): string[] {
+function secantusArgs({ name }: Program, port: number, dataDir: string, standalone: boolean): string[] {
   const settings = join(dataDir, 'secantusd.toml');
   writeFileSync(settings, '');
   const where = ['--host', '127.0.0.1', '--port', String(port), '--storage-path', join(dataDir, 'db')];
   // Without the last of these a kill loses writes that were acknowledged as journaled.
   const how = ['--config', settings, '--cache-size', '256M', '--sync-on-commit'];
-  return [...where, ...how, ...(name === 'secantusd-rs' ? ['--log-file-max', '16MB'] : [])];
+  const log = name === 'secantusd-rs' ? ['--log-file-max', '16MB'] : [];
+  return [...where, ...how, ...log, ...(standalone ? ['--standalone'] : [])];
 }
 
 /** The URL once there is a primary. A new mongod is made a replica set of one, since only those have transactions. */
-async function primaryAt(port: number): Promise<string | null> {
+async function primaryAt(port: number, standalone: boolean): Promise<string | null> {
   const { mongo } = await import('mongoose');
   const client = new mongo.MongoClient(`mongodb://127.0.0.1:${port}/`, {
     directConnection: true,
@@ -80,6 +90,7 @@ async function primaryAt(port: number): Promise<string | null> {
   try {
     const admin = client.db('admin');
     const hello = await admin.command({ hello: 1 });
+    if (standalone) return `mongodb://127.0.0.1:${port}/starling`;
     if (hello['isWritablePrimary'] === true && typeof hello['setName'] === 'string') {
       return `mongodb://127.0.0.1:${port}/starling?replicaSet=${hello['setName']}`;
     }

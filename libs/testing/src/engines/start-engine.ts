@@ -2,7 +2,14 @@ import { type Engine, type EngineOptions, GivenEngine } from './engine.js';
 import { type EngineName, URL_VARIABLE } from './engine-name.js';
 import { EngineProcess, type Launch } from './engine-process.js';
 import { findProgram, type Program } from './find-program.js';
-import { mongoServer, type NatsConfig, natsServer, type RedisConfig, redisServer } from './launches.js';
+import {
+  type MongoConfig,
+  mongoServer,
+  type NatsConfig,
+  natsServer,
+  type RedisConfig,
+  redisServer,
+} from './launches.js';
 
 /**
  * nats-server with JetStream on files, synced every second by default. The engine of NATS_URL when that is set.
@@ -25,8 +32,8 @@ export async function startRedis(options: EngineOptions & { config?: RedisConfig
  * MONGODB_URL when that is set. Take the replica set's name from the URL.
  * @throws when there is none and none can be installed
  */
-export async function startMongo(options: EngineOptions = {}): Promise<Engine> {
-  return start('mongodb', mongoServer, options);
+export async function startMongo(options: EngineOptions & MongoConfig = {}): Promise<Engine> {
+  return start('mongodb', (program) => mongoServer(program, options), options);
 }
 
 async function start(
