@@ -16,12 +16,13 @@ export default {
       },
     ],
   },
-  transformIgnorePatterns: ['/node_modules/(?!(@nestjs|@nats-io|@noble|jose)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(@nestjs|@nats-io|@noble|jose|mongodb)/)'],
   moduleNameMapper: {
     '^@starling/([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  reporters: ['default', '<rootDir>/libs/testing/src/engines/left-out-reporter.mjs'],
   testTimeout: 30_000,
   maxWorkers: 2,
 };

@@ -1,4 +1,5 @@
 import { Module, type INestApplication } from '@nestjs/common';
+import type { Config } from '@starling/config';
 import { AuthenticationModule } from './authentication/authentication.module.js';
 import { BindHandler } from './commands/bind.handler.js';
 import { Dispatch } from './commands/dispatch.js';
@@ -63,5 +64,11 @@ export class GatewayModule {
   /** To be called on the application before it listens: its HTTP server then carries both endpoints. */
   static serve(app: INestApplication): void {
     app.useWebSocketAdapter(new StarlingWsAdapter(app));
+  }
+
+  /** Where clients connect, for the line that says so. */
+  static addresses({ HOST, WS_PATH }: Config, port: number): Record<string, string | number> {
+    const host = HOST.includes(':') ? `[${HOST}]` : HOST;
+    return { port, socketIo: `http://${host}:${port}`, bytes: `ws://${host}:${port}${WS_PATH}` };
   }
 }

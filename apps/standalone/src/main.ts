@@ -1,4 +1,5 @@
 import 'reflect-metadata';
-import { runStandalone } from './run-standalone.js';
+import { runProcess } from '@starling/process';
+import { startStandalone } from './start-standalone.js';
 
-await runStandalone();
+await runProcess(startStandalone);

@@ -1,40 +1,38 @@
-import type { NestExpressApplication } from '@nestjs/platform-express';
-import { NestFactory } from '@nestjs/core';
-import { InProcessRequestServer } from '@starling/bus';
+import { InProcessBusModule, InProcessRequestServer } from '@starling/bus';
 import type { Config } from '@starling/config';
-import { createMetrics, NestLog, ReadinessChecks } from '@starling/observability';
-import { SqliteDatabase } from '@starling/storage';
-import type { AddressInfo } from 'node:net';
+import { startApp, type RunningProcess } from '@starling/process';
+import { LocalRoomsModule } from '@starling/rooms';
+import { SQLITE, SqliteDatabase } from '@starling/storage';
 import type { Logger } from 'pino';
 import { GatewayModule } from '../../gateway/src/index.js';
-import { StandaloneModule } from './standalone.module.js';
+import { GroupsModule } from '../../groups/src/index.js';
+import { MessageStoreModule } from '../../message-store/src/index.js';
+import { PresenceModule } from '../../presence/src/index.js';
 
-export interface Standalone {
-  readonly port: number;
-  /** Tells clients to come back, finishes what was begun, and closes the store, in this order. */
-  stop(): Promise<void>;
-}
-
-/** Starts every service in this process. Rejects with a message for people when the folder or the port cannot be used. */
-export async function startStandalone(config: Config, logger: Logger): Promise<Standalone> {
+/** The embedded profile: every service in one process, wired to the ports' in-process implementations. */
+export async function startStandalone(config: Config, logger: Logger): Promise<RunningProcess> {
   const database = await SqliteDatabase.open(config.DATA_DIR);
   try {
-    const app = await NestFactory.create<NestExpressApplication>(
-      StandaloneModule.register({ config, logger, metrics: createMetrics(), database }),
-      { logger: new NestLog(logger), abortOnError: false },
-    );
-    app.disable('x-powered-by');
-    GatewayModule.serve(app);
-    app.connectMicroservice({ strategy: app.get(InProcessRequestServer) }, { inheritAppConfig: true });
-    await app.startAllMicroservices();
-    await app.listen(config.PORT, config.HOST);
-    const readiness = app.get(ReadinessChecks);
-    readiness.started();
+    const app = await startApp({
+      config,
+      logger,
+      imports: [
+        InProcessBusModule,
+        LocalRoomsModule,
+        PresenceModule.onSqlite(),
+        GroupsModule.onSqlite(),
+        MessageStoreModule.onSqlite(),
+        GatewayModule,
+      ],
+      providers: [{ provide: SQLITE, useValue: database }],
+      prepare: (nest) => GatewayModule.serve(nest),
+      requests: (nest) => ({ strategy: nest.get(InProcessRequestServer) }),
+    });
     return {
-      port: (app.getHttpServer().address() as AddressInfo).port,
+      facts: { ...GatewayModule.addresses(config, app.port), dataDir: config.DATA_DIR },
+      /** Clients are told to come back and what was begun is finished before the store closes. */
       async stop() {
-        readiness.draining();
-        await app.close();
+        await app.stop();
         await database.close();
       },
     };

@@ -29,9 +29,7 @@ describe('a started server', () => {
     const before = await starling.metric('starling_packets_total', { command: '3', result: 'ok' });
     accepted(await ann.sendTo(ben.userId, 'counted'));
     await ben.waitForMessage('counted');
-    expect(await starling.metric('starling_packets_total', { command: '3', result: 'ok' })).toBe(
-      before + 1,
-    );
+    expect(await starling.metric('starling_packets_total', { command: '3', result: 'ok' })).toBe(before + 1);
     expect(await starling.metric('starling_connections')).toBe(2);
     expect(await starling.metric('starling_ack_seconds_count')).toBeGreaterThan(0);
     const response = await fetch(`${starling.url}/metrics`);

@@ -64,6 +64,7 @@ describe('PartitionLeader', () => {
   let registry: Registry;
   let emitted: [RoomName, MessageEvent][];
   let leader: PartitionLeader;
+  let lease: { partition: number; isHeld: boolean };
   let packets = 0;
 
   beforeEach(async () => {
@@ -78,6 +79,7 @@ describe('PartitionLeader', () => {
     registry = new Registry();
     metrics = new StoreMetrics(registry);
     emitted = [];
+    lease = { partition: 0, isHeld: true };
     leader = newLeader();
     await leader.start();
   });
@@ -96,7 +98,7 @@ describe('PartitionLeader', () => {
       },
     };
     return new PartitionLeader({
-      partition: 0,
+      lease,
       partitions: PARTITIONS,
       batchMax: 500,
       repository,
@@ -409,5 +411,19 @@ describe('PartitionLeader', () => {
     leader = newLeader();
     await leader.start();
     expect(await outcome).toMatchObject({ kind: 'stored', messageId: 'kept', seq: 1, duplicate: false });
+  });
+
+  it('takes no epoch without the lease, so a leader that slept cannot void its successor', async () => {
+    await leader.stop();
+    const before = await repository.partition(0);
+    lease.isHeld = false;
+    leader = newLeader();
+    const opened = leader.start();
+    await until('two tries', async () => (await valueOf('starling_store_retries_total'))['value']! >= 2);
+    expect((await repository.partition(0)).epoch).toBe(before.epoch);
+
+    lease.isHeld = true;
+    await opened;
+    expect((await repository.partition(0)).epoch).toBe(before.epoch + 1);
   });
 });

@@ -1,5 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LogPosition, ReceivedSubmit, SubmitLog, SubmitOutcome, SubmitReader } from '@starling/bus';
+import type {
+  Lease,
+  LogPosition,
+  LossRecord,
+  ReceivedSubmit,
+  SubmitLog,
+  SubmitOutcome,
+  SubmitReader,
+} from '@starling/bus';
 import { parseConversation, type ConversationKey } from '@starling/protocol';
 import type { Logger } from 'pino';
 import type { Delivery } from '../delivery/delivery.js';
@@ -23,7 +31,7 @@ const NO_HEAD: Head = { seq: 0, position: 0 };
 class PartitionLost extends Error {}
 
 export interface PartitionLeaderOptions {
-  readonly partition: number;
+  readonly lease: Pick<Lease, 'partition' | 'isHeld'>;
   /** How many there are. */
   readonly partitions: number;
   readonly batchMax: number;
@@ -52,8 +60,14 @@ export class PartitionLeader {
   private epoch = 0;
   private position = 0;
   private pauseMs = FIRST_PAUSE_MS;
+  /** Every opening finds a loss again until the position moves. */
+  private reportedLoss: number | null = null;
 
   constructor(private readonly options: PartitionLeaderOptions) {}
+
+  get partition(): number {
+    return this.options.lease.partition;
+  }
 
   /** Resolves when the partition is open for the first time, or the leader was stopped before. */
   start(): Promise<void> {
@@ -97,14 +111,29 @@ export class PartitionLeader {
     }
   }
 
-  /** The epoch before everything else: from here on no earlier leader can commit, so what is read stays true. */
+  /**
+   * The epoch before everything else: from here on no earlier leader can commit, so what is read stays true. Without
+   * the lease it is not taken, or a leader that was stopped for a while would void the commits of its successor; who
+   * loses the lease between the two is voided in turn.
+   */
   private async open(): Promise<void> {
-    const { repository, log, partition } = this.options;
+    const { repository, log, lease } = this.options;
+    const { partition } = lease;
+    if (!lease.isHeld) throw new PartitionLost('the lease is lost');
     const { epoch, position, messageId } = await repository.takeEpoch(partition);
+    if (!lease.isHeld) throw new PartitionLost('the lease was lost while the partition was opened');
     this.epoch = epoch;
     this.position = position;
     this.heads.drop();
     this.reader = await log.open(partition, { position, messageId });
+    this.report(this.reader.lost);
+  }
+
+  private report(lost: LossRecord | null): void {
+    if (lost === null || lost.position === this.reportedLoss) return;
+    this.reportedLoss = lost.position;
+    this.options.metrics.losses.inc();
+    this.options.logger.error({ ...lost }, 'the log has lost submits; none of them was acknowledged');
   }
 
   private async close(): Promise<void> {
@@ -168,7 +197,7 @@ export class PartitionLeader {
   }
 
   private faultOf({ submit }: ReceivedSubmit): string | null {
-    return faultOf(submit, this.options.partition, this.options.partitions);
+    return faultOf(submit, this.partition, this.options.partitions);
   }
 
   private async storeAroundFaults(reader: SubmitReader, submits: readonly ReceivedSubmit[]): Promise<void> {
@@ -188,7 +217,8 @@ export class PartitionLeader {
 
   /** Kept in the store for whoever looks into it, answered, and passed: one submit must not stop a partition. */
   private async setAside(reader: SubmitReader, received: ReceivedSubmit, reason: string): Promise<void> {
-    const { metrics, logger, partition } = this.options;
+    const { metrics, logger } = this.options;
+    const { partition } = this;
     const { position, submit } = received;
     const messageId = messageIdOf(received);
     let text = (JSON.stringify(submit) as string | undefined)?.slice(0, SET_ASIDE_MAX) ?? null;
@@ -251,7 +281,7 @@ export class PartitionLeader {
 
   private batchOf(submits: readonly ReceivedSubmit[], plan: BatchPlan): Batch {
     return {
-      partition: this.options.partition,
+      partition: this.partition,
       epoch: this.epoch,
       from: this.position,
       to: positionAfter(submits),
@@ -278,8 +308,8 @@ export class PartitionLeader {
 
   /** Whether the commit that moves the position past the submits was made. Throws when the partition is lost. */
   private async wasCommitted(submits: readonly ReceivedSubmit[]): Promise<boolean> {
-    const { repository, partition } = this.options;
-    const state = await this.untilItWorks(() => repository.partition(partition));
+    const { repository } = this.options;
+    const state = await this.untilItWorks(() => repository.partition(this.partition));
     if (state.epoch !== this.epoch)
       throw new PartitionLost(`epoch ${state.epoch} has replaced ${this.epoch}`);
     if (state.position === positionAfter(submits).position) return true;
@@ -376,7 +406,7 @@ export class PartitionLeader {
   }
 
   private log(text: string, err: unknown): void {
-    this.options.logger.warn({ err, partition: this.options.partition }, text);
+    this.options.logger.warn({ err, partition: this.partition }, text);
   }
 }
 

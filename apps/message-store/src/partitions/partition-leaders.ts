@@ -5,7 +5,13 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { SUBMIT_LOG, type SubmitLog } from '@starling/bus';
+import {
+  PARTITION_LEASES,
+  SUBMIT_LOG,
+  type Lease,
+  type PartitionLeases,
+  type SubmitLog,
+} from '@starling/bus';
 import { CONFIG, type Config } from '@starling/config';
 import { LOGGER, ReadinessChecks } from '@starling/observability';
 import type { Logger } from 'pino';
@@ -15,38 +21,25 @@ import { MESSAGE_REPOSITORY, type MessageRepository } from '../repository/messag
 import { PartitionLeader } from './partition-leader.js';
 import { StoreMetrics } from './store-metrics.js';
 
-/** The leaders of this process, from its start to its end: of all partitions. */
+/** The leaders of this process: of the partitions whose leases it holds. */
 @Injectable()
 export class PartitionLeaders implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly leaders: readonly PartitionLeader[];
+  private readonly leaders = new Set<PartitionLeader>();
+  private readonly opening = new Set<Promise<void>>();
 
   constructor(
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(MESSAGE_REPOSITORY) private readonly repository: MessageRepository,
-    @Inject(SUBMIT_LOG) log: SubmitLog,
-    @Inject(LOGGER) logger: Logger,
+    @Inject(SUBMIT_LOG) private readonly log: SubmitLog,
+    @Inject(PARTITION_LEASES) private readonly leases: PartitionLeases,
+    @Inject(LOGGER) private readonly logger: Logger,
     private readonly membership: MembershipView,
-    delivery: Delivery,
-    metrics: StoreMetrics,
+    private readonly delivery: Delivery,
+    private readonly metrics: StoreMetrics,
     private readonly readiness: ReadinessChecks,
   ) {
-    this.leaders = Array.from(
-      { length: config.PARTITIONS },
-      (_, partition) =>
-        new PartitionLeader({
-          partition,
-          partitions: config.PARTITIONS,
-          batchMax: config.BATCH_MAX,
-          repository,
-          log,
-          membership,
-          delivery,
-          metrics,
-          logger,
-        }),
-    );
     metrics.watchBacklogs(() =>
-      this.leaders.map((leader, partition) => [partition, leader.backlog] as const),
+      [...this.leaders].map(({ partition, backlog }) => [partition, backlog] as const),
     );
   }
 
@@ -55,19 +48,47 @@ export class PartitionLeaders implements OnModuleInit, OnApplicationBootstrap, O
     await this.membership.start();
   }
 
-  /** Resolves with every partition open: whoever is let in after this can send. */
+  /** Resolves with every partition open that could be had at once: whoever is let in after this can send. */
   async onApplicationBootstrap(): Promise<void> {
-    await Promise.all(this.leaders.map((leader) => leader.start()));
+    await this.leases.start((lease) => this.lead(lease));
+    await Promise.all(this.opening);
   }
 
   /** Late, so that gateways can finish what they began. */
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all(this.leaders.map((leader) => leader.stop()));
+    await this.leases.stop();
     await this.membership.stop();
   }
 
+  private async lead(lease: Lease): Promise<void> {
+    const { config, repository, log, membership, delivery, metrics, logger } = this;
+    const leader = new PartitionLeader({
+      lease,
+      partitions: config.PARTITIONS,
+      batchMax: config.BATCH_MAX,
+      repository,
+      log,
+      membership,
+      delivery,
+      metrics,
+      logger,
+    });
+    this.leaders.add(leader);
+    const opening = leader.start();
+    this.opening.add(opening);
+    void opening.then(() => this.opening.delete(opening));
+    await new Promise<void>((resolve) => {
+      if (lease.ending.aborted) resolve();
+      else lease.ending.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await leader.stop();
+    this.leaders.delete(leader);
+  }
+
   private async check(): Promise<void> {
-    if (!this.leaders.every((leader) => leader.isOpen)) throw new Error('a partition is not open');
+    for (const { isOpen, partition } of this.leaders) {
+      if (!isOpen) throw new Error(`partition ${partition} is not open`);
+    }
     await this.repository.positions();
   }
 }

@@ -14,6 +14,7 @@ export class StoreMetrics {
   readonly storeCalls: Counter<'call'>;
   readonly publishes: Counter;
   readonly retries: Counter;
+  readonly losses: Counter;
 
   constructor(@Inject(METRICS) private readonly registry: Registry) {
     const registers = [registry];
@@ -64,6 +65,11 @@ export class StoreMetrics {
     this.retries = new Counter({
       name: 'starling_store_retries_total',
       help: 'Times a partition had to try again: the store or the log did not do its part',
+      registers,
+    });
+    this.losses = new Counter({
+      name: 'starling_store_log_losses_total',
+      help: 'Times the log of a partition was found to have lost submits, of which none was acknowledged',
       registers,
     });
   }

@@ -2,17 +2,34 @@ import { ConfigurationError, configFromEnvironment, type Config } from '@starlin
 import { createLogger, exitOnCrash } from '@starling/observability';
 import { StorageStartError } from '@starling/storage';
 import type { Logger } from 'pino';
-import { startStandalone, type Standalone } from './start-standalone.js';
 
-/** The process: reads the configuration, starts, and stops on SIGTERM or SIGINT. */
-export async function runStandalone(): Promise<void> {
+export interface RunningProcess {
+  /** What the line `ready` says of it: where to reach it, above all. */
+  readonly facts: Readonly<Record<string, unknown>>;
+  /** Finishes what was begun and resolves when nothing is left. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The life of every process of Starling: reads the configuration, starts, says that it is ready, and stops in order on
+ * SIGTERM or SIGINT. Whatever prevents the start is said in one message for people, and the exit code is 1.
+ */
+export async function runProcess(
+  start: (config: Config, logger: Logger) => Promise<RunningProcess>,
+): Promise<void> {
   const config = readConfig();
   const logger = createLogger(config);
   exitOnCrash(logger);
+  const stopEarly = (signal: NodeJS.Signals) => {
+    logger.info({ signal }, 'stopped before it was ready');
+    process.exit(0);
+  };
+  process.once('SIGTERM', stopEarly).once('SIGINT', stopEarly);
   try {
-    const standalone = await startStandalone(config, logger);
-    announce(config, standalone.port, logger);
-    stopOnSignal(standalone, logger);
+    const running = await start(config, logger);
+    process.off('SIGTERM', stopEarly).off('SIGINT', stopEarly);
+    stopOnSignal(running, logger);
+    logger.info(running.facts, 'ready');
   } catch (error) {
     refuseToStart(error, logger);
   }
@@ -28,23 +45,10 @@ function readConfig(): Config {
   }
 }
 
-function announce(config: Config, port: number, logger: Logger): void {
-  const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
-  logger.info(
-    {
-      port,
-      socketIo: `http://${host}:${port}`,
-      bytes: `ws://${host}:${port}${config.WS_PATH}`,
-      dataDir: config.DATA_DIR,
-    },
-    'ready',
-  );
-}
-
-function stopOnSignal(standalone: Standalone, logger: Logger): void {
+function stopOnSignal(running: RunningProcess, logger: Logger): void {
   const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'stopping');
-    standalone.stop().then(
+    running.stop().then(
       () => {
         logger.info('stopped');
         process.exit(0);
@@ -55,8 +59,7 @@ function stopOnSignal(standalone: Standalone, logger: Logger): void {
       },
     );
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop).once('SIGINT', stop);
 }
 
 function refuseToStart(error: unknown, logger: Logger): never {

@@ -1,0 +1,17 @@
+import 'reflect-metadata';
+import { NatsBusModule, natsOptionsOf, natsRequestServer } from '@starling/bus';
+import { runProcess, startApp } from '@starling/process';
+
+import { MongoModule } from '@starling/storage';
+import { GroupsModule } from './groups.module.js';
+
+const SERVICE = 'groups';
+
+await runProcess((config, logger) =>
+  startApp({
+    config,
+    logger,
+    imports: [MongoModule, NatsBusModule.register(SERVICE), GroupsModule.onMongodb()],
+    requests: () => natsRequestServer(natsOptionsOf(config, SERVICE), SERVICE),
+  }),
+);

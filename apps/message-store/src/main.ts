@@ -1,0 +1,22 @@
+import 'reflect-metadata';
+import { NatsBusModule, natsOptionsOf, natsRequestServer } from '@starling/bus';
+import { runProcess, startApp } from '@starling/process';
+import { RedisRoomEmitterModule } from '@starling/rooms';
+import { MongoModule } from '@starling/storage';
+import { MessageStoreModule } from './message-store.module.js';
+
+const SERVICE = 'message-store';
+
+await runProcess((config, logger) =>
+  startApp({
+    config,
+    logger,
+    imports: [
+      MongoModule,
+      NatsBusModule.register(SERVICE),
+      RedisRoomEmitterModule,
+      MessageStoreModule.onMongodb(),
+    ],
+    requests: () => natsRequestServer(natsOptionsOf(config, SERVICE), SERVICE),
+  }),
+);
