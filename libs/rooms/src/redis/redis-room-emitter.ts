@@ -6,8 +6,8 @@ import type { RoomName } from '../room-names.js';
 import { roomChannel } from './room-channel.js';
 import { encodeBroadcast, encodeEvent } from './room-event-wire.js';
 
-/** Bytes that may be on their way to a Redis that does not answer. A hint is not worth more memory. */
-const MAX_UNANSWERED_BYTES = 32 << 20;
+/** Characters that may be on their way to a Redis that does not answer. A hint is not worth more memory. */
+const MAX_UNANSWERED = 32 << 20;
 
 /**
  * Publishes to the pods that have a member, as the sharded adapter of a Socket.IO server without sockets would, at
@@ -15,9 +15,9 @@ const MAX_UNANSWERED_BYTES = 32 << 20;
  * events are dropped at once, so that `emit` never throws, waits or keeps anything.
  */
 export class RedisRoomEmitter implements RoomEmitter {
-  private unansweredBytes = 0;
+  private unanswered = 0;
   /** The last event, since a private message goes to two rooms. */
-  private encoded: { event: RoomEvent; bytes: Buffer } | null = null;
+  private encoded: { event: RoomEvent; text: string } | null = null;
   private readonly published: () => void;
   private readonly dropped: () => void;
 
@@ -40,21 +40,21 @@ export class RedisRoomEmitter implements RoomEmitter {
   }
 
   emit(room: RoomName, event: RoomEvent): void {
-    if (!this.publisher.isReady || this.unansweredBytes > MAX_UNANSWERED_BYTES) {
+    if (!this.publisher.isReady || this.unanswered > MAX_UNANSWERED) {
       this.dropped();
       return;
     }
-    if (this.encoded?.event !== event) this.encoded = { event, bytes: encodeEvent(event) };
-    const broadcast = encodeBroadcast(room, this.encoded.bytes);
+    if (this.encoded?.event !== event) this.encoded = { event, text: encodeEvent(event) };
+    const broadcast = encodeBroadcast(room, this.encoded.text);
     const { length } = broadcast;
-    this.unansweredBytes += length;
+    this.unanswered += length;
     this.publisher.sendCommand(['SPUBLISH', roomChannel(this.installation, room), broadcast]).then(
       () => {
-        this.unansweredBytes -= length;
+        this.unanswered -= length;
         this.published();
       },
       () => {
-        this.unansweredBytes -= length;
+        this.unanswered -= length;
         this.dropped();
       },
     );

@@ -102,6 +102,22 @@ describeWithOwnEngines(['redis'], 'rooms over a Redis that fails', () => {
     expect(received).toHaveLength(wanted.length);
   }, 60_000);
 
+  it('has a join wait until Redis has confirmed it', async () => {
+    redis.pause();
+    let isOver = false;
+    const joined = pod.rooms.join('a', [groupRoom('sea')]).then(() => (isOver = true));
+    const begun = performance.now();
+    try {
+      await until('time for it to be over', () => performance.now() - begun > 200);
+      expect(isOver).toBe(false);
+    } finally {
+      redis.resume();
+    }
+    await joined;
+    await expectAllToReceive([groupRoom('sea')], 1);
+    expect(cuts).toBe(0);
+  });
+
   it('notices when a join that did not wait is confirmed, though nothing was cut', async () => {
     redis.pause();
     try {

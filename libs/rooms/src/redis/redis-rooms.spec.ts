@@ -110,7 +110,6 @@ describeWithEngines(['redis'], 'rooms over Redis', () => {
       await until('the subscription', async () => (await subscribers(SEA)) === 1);
       emitting.emitter.emit(SEA, event);
       await until('the broadcast', () => broadcasts.length > 0);
-      const { body, ...head } = event;
       expect(broadcasts).toEqual([
         {
           uid: 'emitter',
@@ -118,7 +117,7 @@ describeWithEngines(['redis'], 'rooms over Redis', () => {
           type: 3,
           data: {
             opts: { rooms: [SEA], except: [] },
-            packet: { type: 2, data: [ROOM_EVENT, JSON.stringify(head), body] },
+            packet: { type: 2, data: [ROOM_EVENT, event] },
           },
         },
       ]);
@@ -132,8 +131,7 @@ describeWithEngines(['redis'], 'rooms over Redis', () => {
       const adapter = createShardedAdapter(pub, sub, { channelPrefix: channelPrefix(installation) });
       const server = new Server({ adapter: adapter as never });
       await pod.rooms.join('a', [SEA]);
-      const { body, ...head } = event;
-      server.to(SEA).emit(ROOM_EVENT, JSON.stringify(head), body);
+      server.to(SEA).emit(ROOM_EVENT, event);
       await until('the event', () => received.length > 0);
       expect(received).toEqual([event]);
       pub.destroy();
@@ -160,12 +158,13 @@ describeWithEngines(['redis'], 'rooms over Redis', () => {
         '{',
         '{}',
         [ROOM_EVENT],
-        [ROOM_EVENT, '{', ''],
-        [ROOM_EVENT, '{}', ''],
+        [ROOM_EVENT, null],
+        [ROOM_EVENT, 'text'],
+        [ROOM_EVENT, { kind: 'message' }],
+        [ROOM_EVENT, { kind: 'unknown', body: '' }],
       ]) {
         await publish(data);
       }
-      await publish([ROOM_EVENT, 'null', '']);
       emitting.emitter.emit(SEA, event);
       await until('the event', () => received.length > 0);
       expect(received).toEqual([event]);
@@ -187,10 +186,17 @@ describeWithEngines(['redis'], 'rooms over Redis', () => {
       const sockets = pod.server.of('/').sockets as unknown as Map<string, unknown>;
       await pod.rooms.join('s', [SEA]);
       sockets.set('s', { id: 's', disconnect: () => touched.push('s') });
+      const said: string[] = [];
+      const toAll = `${channelPrefix(installation)}#/#`;
+      await pod.subscriber.sSubscribe(toAll, (message) => said.push(message));
       other.server.disconnectSockets(true);
       other.server.socketsLeave(SEA);
+      // One that says it nevertheless is not heard.
+      const order = { uid: 'x', nsp: '/', type: 6, data: { opts: { rooms: [], except: [] }, close: true } };
+      await emitting.publisher.sPublish(toAll, JSON.stringify(order));
       emitting.emitter.emit(SEA, event);
       await until('the event', () => received.length > 0);
+      expect(said).toEqual([JSON.stringify(order)]);
       expect(touched).toEqual([]);
       expect(pod.rooms.membersOf(SEA)?.size).toBe(1);
       sockets.delete('s');

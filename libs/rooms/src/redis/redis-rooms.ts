@@ -111,14 +111,9 @@ export class RedisRooms implements RoomMembers {
   }
 
   private read(data: readonly unknown[]): RoomEvent | null {
-    try {
-      const event = decodeEvent(data);
-      if (event === null) this.logger.warn('a room event of an unknown kind was dropped');
-      return event;
-    } catch (err) {
-      this.logger.warn({ err }, 'a room event that cannot be read was dropped');
-      return null;
-    }
+    const event = decodeEvent(data);
+    if (event === null) this.logger.warn('a room event of an unknown kind was dropped');
+    return event;
   }
 
   /** What is thrown here would reach the client's parser, which then loses its place in the stream. */
