@@ -25,7 +25,8 @@ const MESSAGES = 20_000;
 const GROUP_SIZES = [2, 2, 2, 3, 3, 4, 5, 5, 6, 8, 8, 10, 12, 15, 18, 20, 25, 30, 40, 50, 60, 80, 100, 150];
 /** One message in so many is private, to the next user. */
 const PRIVATE_EVERY = 10;
-const UNDER_WAY = 4;
+/** Messages that a connection waits for at once. */
+const UNDER_WAY = 8;
 
 const FORMS: ConnectOptions[] = [
   { form: 'object' },
@@ -66,28 +67,24 @@ it('each member sees each message once and in order, and nobody else sees any', 
   }
 
   const records: SendRecord[] = [];
-  const perConnection = MESSAGES / clients.length;
-  await Promise.all(
-    clients.map(async (client, i) => {
-      const own = groupsOf.get(client.userId)!;
-      let left = perConnection;
-      const oneAtATime = async () => {
-        while (left > 0) {
-          const content = `message ${left--} of connection ${i}, ${random() < 0.1 ? '😀' : 'plain'}`;
-          const group = own[Math.floor(random() * own.length)];
-          const toNext = group === undefined || left % PRIVATE_EVERY === 0;
-          const next = users[(users.indexOf(client.userId) + 1) % USERS]!;
-          const record = new SendRecord(
-            toNext ? client.message(next, 0, content) : client.message(group, 1, content),
-          );
-          records.push(record);
-          const answer = await client.request(record.packet, 60_000);
-          if (!record.answered(answer)) throw client.error(`was refused: ${show(answer)}`);
-        }
-      };
-      await Promise.all(Array.from({ length: UNDER_WAY }, oneAtATime));
-    }),
-  );
+  const names = [...groups.keys()];
+  const outboxes = new Map<ChatClient, SendRecord[]>(clients.map((client) => [client, []]));
+  for (let i = 0; i < MESSAGES; i++) {
+    const content = `message ${i}, ${i % 7 === 0 ? '😀' : 'plain'}`;
+    // Each group has its share of the messages, so that small ones are as busy as large ones.
+    const group = names[i % names.length]!;
+    const isPrivate = i % PRIVATE_EVERY === 0;
+    const sender = one(
+      isPrivate ? clients : clients.filter(({ userId }) => groups.get(group)!.has(userId)),
+      random,
+    );
+    const next = users[(users.indexOf(sender.userId) + 1) % USERS]!;
+    const packet = isPrivate ? sender.message(next, 0, content) : sender.message(group, 1, content);
+    const record = new SendRecord(packet);
+    records.push(record);
+    outboxes.get(sender)!.push(record);
+  }
+  await Promise.all([...outboxes].map(([sender, outbox]) => sendAll(sender, outbox)));
   expect(records).toHaveLength(MESSAGES);
 
   const heads = new Map<string, number>();
@@ -96,12 +93,12 @@ it('each member sees each message once and in order, and nobody else sees any', 
   }
   const rightsOf = (user: string): Map<string, Entitlement> => {
     const at = users.indexOf(user);
-    const names = [
+    const conversations = [
       ...groupsOf.get(user)!.map(groupName),
       privateName(user, users[(at + 1) % USERS]!),
       privateName(user, users[(at + USERS - 1) % USERS]!),
     ];
-    return new Map(names.map((name) => [name, { after: 0, upTo: null, complete: true }]));
+    return new Map(conversations.map((name) => [name, { after: 0, upTo: null, complete: true }]));
   };
   for (const recorder of recorders) {
     const due = [...rightsOf(recorder.client.userId).keys()].reduce(
@@ -132,9 +129,23 @@ async function connectAll(users: string[]): Promise<ChatClient[]> {
   return clients;
 }
 
+async function sendAll(sender: ChatClient, outbox: SendRecord[]): Promise<void> {
+  const oneAtATime = async () => {
+    for (let record = outbox.shift(); record; record = outbox.shift()) {
+      const answer = await sender.request(record.packet, 60_000);
+      if (!record.answered(answer)) throw sender.error(`was refused: ${show(answer)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: UNDER_WAY }, oneAtATime));
+}
+
+function one<T>(from: readonly T[], random: () => number): T {
+  return from[Math.floor(random() * from.length)]!;
+}
+
 function sample(from: readonly string[], count: number, random: () => number): Set<string> {
   const chosen = new Set<string>();
-  while (chosen.size < count) chosen.add(from[Math.floor(random() * from.length)]!);
+  while (chosen.size < count) chosen.add(one(from, random));
   return chosen;
 }
 
