@@ -1,5 +1,5 @@
 import type { Positions } from '@starling/bus';
-import { lowest } from './positions.js';
+import { isAtLeast, lowest } from './positions.js';
 
 /** Up to where this pod has asked the store whether a broadcast was lost. Null before the first connection. */
 export class CheckedPositions {
@@ -23,6 +23,11 @@ export class CheckedPositions {
     this.loweredDuringRound = null;
     if (this.checked !== null) this.running++;
     return this.checked;
+  }
+
+  /** False when somebody came meanwhile who is due something from before the round began. */
+  coversRound(after: Positions): boolean {
+    return this.loweredDuringRound === null || isAtLeast(this.loweredDuringRound, after);
   }
 
   finish(reached: Positions): void {

@@ -122,6 +122,45 @@ describe('a gap', () => {
   });
 });
 
+describe('a connection that is attached later than another with a higher base', () => {
+  /** Begun and read first, attached last: `missing` is due to it alone. */
+  async function slowLogin(): Promise<{ attach: () => void; slow: RecordedConnection }> {
+    const slow = new RecordedConnection(`c${ids++}`, 'ben', form);
+    pod.feed.begin(slow);
+    await pod.rooms.join(slow.id, [userRoom('ben'), groupRoom('crew')]);
+    const base = await pod.positions.read();
+    return { slow, attach: () => pod.feed.attach(slow, base) };
+  }
+
+  it('is given what was lost before the first message of both', async () => {
+    const { slow, attach } = await slowLogin();
+    commit(CREW);
+    const quick = await listen('ada', [groupRoom('crew')]);
+    receive(commit(CREW));
+    attach();
+    await settle();
+    expect(quick.seqsOf(CREW)).toEqual([2]);
+    expect(slow.seqsOf(CREW)).toEqual([1, 2]);
+  });
+
+  it.each([
+    ['between two checks', 0],
+    ['while one is under way', 30],
+  ])('is given what was lost in silence, attached %s', async (_when, delay) => {
+    const { slow, attach } = await slowLogin();
+    commit(CREW);
+    await listen('ada', [groupRoom('crew')]);
+    store.delay = () => delay;
+    void pod.check.check();
+    await jest.advanceTimersByTimeAsync(delay);
+    attach();
+    await settle();
+    void pod.check.check();
+    await settle();
+    expect(slow.seqsOf(CREW)).toEqual([1]);
+  });
+});
+
 describe('frames', () => {
   it('are built once for each wire form and face, whatever the number of members', async () => {
     const other = new RecordedForm('g', 'bytes');
@@ -187,6 +226,23 @@ describe('an own message', () => {
     expect(sender.seqsOf(PAIR)).toEqual([1, 2, 3]);
   });
 
+  it('whose copy was lost and found by a check is not shown by it either', async () => {
+    const sender = await listen('ada');
+    store.delay = () => 50;
+    pod.feed.submitting(sender, 'mine');
+    void pod.check.check();
+    await jest.advanceTimersByTimeAsync(60);
+    // Committed after the store was asked: only the next check finds it.
+    const message = store.commit(PAIR, 'ada', 'mine');
+    pod.feed.answered(sender, 'mine', message);
+    await settle();
+    void pod.check.check();
+    await settle();
+    receive(commit(PAIR, 'ben'));
+    await settle();
+    expect(sender.seqsOf(PAIR)).toEqual([2]);
+  });
+
   it('that was retried is shown by the answer that names its first packet', async () => {
     const sender = await listen('ada');
     pod.feed.submitting(sender, 'first');
@@ -232,6 +288,32 @@ describe('a message of a later membership version', () => {
     expect(connection.seqsOf(CREW)).toEqual([]);
     await jest.advanceTimersByTimeAsync(1);
     expect(connection.seqsOf(CREW)).toEqual([1]);
+  });
+});
+
+describe('what is pulled from the store', () => {
+  it('waits for its membership version as well', async () => {
+    const connection = await listen('ada', [groupRoom('crew')]);
+    const messages = [commit(CREW), commit(CREW, 'dan', 2), commit(CREW, 'dan', 2)];
+    receive(messages[0]!, messages[2]!);
+    await jest.advanceTimersByTimeAsync(500);
+    expect(connection.seqsOf(CREW)).toEqual([1]);
+    pod.versions.reached('crew', 2);
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([1, 2, 3]);
+  });
+
+  it('for a replay waits for its membership version, and what is live waits behind it', async () => {
+    const missed = [commit(CREW), commit(CREW, 'dan', 2)];
+    const connection = new RecordedConnection('c', 'ada', form);
+    pod.feed.begin(connection);
+    await pod.rooms.join('c', [groupRoom('crew')]);
+    pod.feed.attach(connection, store.committed, { replaying: [CREW], observer: null });
+    receive(commit(CREW));
+    pod.feed.replay(connection, CREW, missed);
+    expect(connection.seqsOf(CREW)).toEqual([1]);
+    pod.versions.reached('crew', 2);
+    expect(connection.seqsOf(CREW)).toEqual([1, 2, 3]);
   });
 });
 

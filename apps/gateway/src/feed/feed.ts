@@ -22,7 +22,7 @@ import { Delivery, type FeedMessage, type Tombstone } from './delivery.js';
 import { FeedMetrics } from './feed-metrics.js';
 import type { Lane } from './lane.js';
 import { Listener, type DeliveryObserver } from './listener.js';
-import { highest } from './positions.js';
+import { highest, isAtLeast } from './positions.js';
 
 /** What the store made of a submit: the message's first packet, also when this one was a retry. */
 export interface StoredOutcome {
@@ -229,10 +229,13 @@ export class Feed {
   }
 
   /**
-   * The store was asked for everything up to `reached`, in the check `round`, and `catchUp` called for what was
-   * behind. What is delivered up to there need not be remembered conversation by conversation.
+   * The store was asked for everything from `after` up to `reached`, in the check `round`, and `catchUp` called for
+   * what was behind. What is delivered up to there need not be remembered conversation by conversation. False
+   * when somebody here may be due something from before `after`: then the next check must begin there.
    */
-  settle(reached: Positions, round: number): void {
+  settle(after: Positions, reached: Positions, round: number): boolean {
+    this.known = highest(this.known, reached);
+    if (!this.isCovered(after)) return false;
     const settled = [...reached];
     for (const feed of this.conversations.values()) {
       if (!feed.isBehind) continue;
@@ -240,7 +243,6 @@ export class Feed {
       settled[feed.partition] = Math.min(settled[feed.partition]!, limit);
     }
     const complete = settled.every((position, partition) => position === reached[partition]);
-    this.known = highest(this.known, reached);
     this.settled = highest(this.settled, settled);
     for (const listener of this.listeners.values()) {
       if (listener.base === null) {
@@ -254,6 +256,19 @@ export class Feed {
     for (const feed of this.conversations.values()) {
       if (!feed.isBehind && feed.deliveredPosition <= this.settled[feed.partition]!) this.end(feed);
     }
+    return true;
+  }
+
+  /** Whether a check that began at `after` found everything that is due to anybody here. */
+  private isCovered(after: Positions): boolean {
+    if (!this.checked.coversRound(after)) return false;
+    for (const { base, bound, lanes } of this.listeners.values()) {
+      if (base === null && !isAtLeast(bound, after)) return false;
+      for (const lane of lanes.values()) {
+        if (lane.gate === 'joining' && !isAtLeast(lane.bound, after)) return false;
+      }
+    }
+    return true;
   }
 
   get hasListeners(): boolean {

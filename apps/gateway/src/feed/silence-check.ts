@@ -61,8 +61,7 @@ export class SilenceCheck implements OnApplicationBootstrap, OnApplicationShutdo
     if (behind.length > 0) await pause(GRACE_MS);
     for (const touched of behind) this.feed.catchUp(touched);
     if (!this.feed.hasListeners) return;
-    this.feed.settle(reached, round);
-    this.feed.checked.finish(reached);
+    if (this.feed.settle(after, reached, round)) this.feed.checked.finish(reached);
   }
 
   private async touchedAfter(

@@ -200,3 +200,67 @@ describe('changes that were missed', () => {
     expect(ada.seqsOf(CREW)).toEqual([1]);
   });
 });
+
+describe('a stream and snapshots that are apart', () => {
+  it('a gap during the first load makes its snapshot worthless', async () => {
+    member('ada', 2);
+    // Read by the service, then under way for long.
+    const delays = [10, 100];
+    store.delay = () => delays.shift() ?? 0;
+    const binding = login('a', 'ada');
+    await jest.advanceTimersByTimeAsync(50);
+    delete memberships.ada;
+    onGap();
+    await settle();
+    await binding;
+    expect(membership.isMember('ada', 'crew')).toBe(false);
+  });
+
+  it('who is added while known as a member is shown nothing of the time between', async () => {
+    member('ada', 2);
+    const ada = await login('a', 'ada');
+    member('ada', 5);
+    say(4);
+    onEvent(changed('ada', 5, 'added'));
+    await settle();
+    say(5);
+    await settle();
+    expect(ada.seqsOf(CREW)).toEqual([2]);
+  });
+
+  it('an addition that is read late is followed no further than it was read, whoever is ahead', async () => {
+    const ada = await login('a', 'ada');
+    member('ben', 4);
+    const ben = await login('b', 'ben');
+    // Ada was added with version 2 and removed with version 3; the stream is there only now.
+    onEvent(changed('ada', 2, 'added'));
+    await jest.advanceTimersByTimeAsync(1);
+    say(4);
+    onEvent(changed('ada', 3, 'removed'));
+    onEvent(changed('ben', 4, 'added'));
+    await settle();
+    expect(ada.seqsOf(CREW)).toEqual([]);
+    expect(ben.seqsOf(CREW)).toEqual([1]);
+    expect(loads()).toHaveLength(2);
+  });
+
+  it('a hole in the stream is seen also where a snapshot is ahead of it', async () => {
+    member('ada', 6);
+    await login('a', 'ada');
+    onEvent(changed('cem', 3, 'added'));
+    expect(membership.isMember('ada', 'crew')).toBe(true);
+    onEvent(changed('cem', 5, 'added'));
+    expect(() => membership.isMember('ada', 'crew')).toThrow('does not answer');
+    await settle();
+    expect(membership.isMember('ada', 'crew')).toBe(true);
+  });
+
+  it('a snapshot of all members here is enough, when the stream has passed already', async () => {
+    member('ada', 2);
+    const ada = await login('a', 'ada');
+    member('ada', 4);
+    await membership.applied('ada', { groupId: 'crew', version: 4, role: 'member', changed: false });
+    say(4);
+    expect(ada.seqsOf(CREW)).toEqual([1]);
+  });
+});
