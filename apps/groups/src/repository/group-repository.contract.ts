@@ -236,6 +236,32 @@ export function groupRepositoryContract(name: string, start: () => Promise<Group
       expect(new Set(await repository.groupsWithUnpublished(100))).toEqual(new Set(ODD_IDS));
     });
 
+    it('answers what held at the version it says, while changes go on', async () => {
+      await repository.commit(change('g', 0, [adds('ada', 'owner')]));
+      let changing = true;
+      const changes = (async () => {
+        for (let from = 1; from < 41; from++) {
+          await repository.commit(change('g', from, [from % 2 === 1 ? adds('bob') : removes('bob', 'bob')]));
+        }
+      })().finally(() => (changing = false));
+      const versions = new Set<number>();
+      while (changing) {
+        const [group, membership, [own]] = await Promise.all([
+          repository.read('g', ['bob']),
+          repository.membership('g', 'bob'),
+          repository.ofUser('bob'),
+        ]);
+        // Bob is in the group at even versions only.
+        expect(group?.memberCount).toBe(group!.version % 2 === 0 ? 2 : 1);
+        expect(group?.places.has('bob')).toBe(group!.version % 2 === 0);
+        expect(membership.role !== null).toBe(membership.version % 2 === 0);
+        if (own) expect(own.version % 2).toBe(0);
+        versions.add(group!.version);
+      }
+      await changes;
+      expect(versions.size).toBeGreaterThan(1);
+    });
+
     it('has everything again after it was opened anew', async () => {
       await repository.commit(change('g', 0, [adds('ada', 'owner'), adds('bob'), adds('cid')]));
       await repository.commit(change('g', 3, [removes('cid', 'ada')]));

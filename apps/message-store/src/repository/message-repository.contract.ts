@@ -210,6 +210,23 @@ export function messageRepositoryContract(name: string, start: () => Promise<Sta
       });
     });
 
+    it('shows a position only with the heads and messages up to it', async () => {
+      let storing = true;
+      const stores = (async () => {
+        for (let batch = 0; batch < 15; batch++) await store([SEA, SKY, SEA]);
+      })().finally(() => (storing = false));
+      const seen = new Set<number>();
+      while (storing) {
+        const [position = 0] = await repository.positions();
+        const head = (await repository.heads([SEA])).get(SEA) ?? { seq: 0, position: 0 };
+        expect(head.position).toBeGreaterThanOrEqual(position);
+        expect((await all(SEA)).length).toBeGreaterThanOrEqual(head.seq);
+        seen.add(position);
+      }
+      await stores;
+      expect(seen.size).toBeGreaterThan(1);
+    });
+
     it('finds stored duplicates by conversation and key', async () => {
       const [first, second] = await store([SEA, SKY]);
       const found = await repository.stored([
@@ -299,6 +316,16 @@ export function messageRepositoryContract(name: string, start: () => Promise<Sta
         expect(await repository.readCursors('ben', [SEA])).toEqual(new Map());
       });
 
+      it('go to the highest of many who move one at once, of whom each is told what held', async () => {
+        await store(Array<ConversationKey>(12).fill(SEA));
+        const moves = await Promise.all(
+          Array.from({ length: 12 }, (_, i) => repository.moveReadCursor('ann', SEA, i + 1)),
+        );
+        moves.forEach(({ seq }, i) => expect(seq).toBeGreaterThanOrEqual(i + 1));
+        expect(moves[11]).toEqual({ seq: 12, moved: true });
+        expect(await repository.readCursors('ann', [SEA])).toEqual(new Map([[SEA, 12]]));
+      });
+
       it('stay at zero in a conversation without messages', async () => {
         expect(await repository.moveReadCursor('ann', SEA, 5)).toEqual({ seq: 0, moved: false });
       });
@@ -342,6 +369,15 @@ export function messageRepositoryContract(name: string, start: () => Promise<Sta
         });
         await save([7, 7, 7], []);
         expect(await repository.loadReplay('ann', NOW)).toEqual({ base: [7, 7, 7], cursors: [] });
+      });
+
+      it('keeps the highest of what several save of a user at once', async () => {
+        await Promise.all(Array.from({ length: 4 }, () => save([1, 2, 3], [])));
+        await Promise.all([3, 9, 5, 7].map((seq) => save(null, [[SEA, seq]])));
+        expect(await repository.loadReplay('ann', NOW)).toEqual({
+          base: [1, 2, 3],
+          cursors: [{ conversation: SEA, seq: 9 }],
+        });
       });
 
       it('ignores cursors without a base, and forgets what is long over', async () => {

@@ -116,7 +116,7 @@ export const CONVERSATIONS = {
     MONGO_SCHEMA,
   )
     .index({ partition: 1, headPosition: 1 })
-    .index({ participants: 1, _id: 1 }, { partialFilterExpression: { participants: { $exists: true } } }),
+    .index({ participants: 1, _id: 1 }),
 };
 
 export const SET_ASIDE = {

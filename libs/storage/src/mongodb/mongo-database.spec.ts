@@ -154,8 +154,7 @@ describeWithEngines(['mongodb'], 'a MongoDB database', () => {
           for (const _id of ['a', 'b']) await things().updateOne({ _id }, { $set: { count } }, { session });
         });
       }
-      writing = false;
-    })();
+    })().finally(() => (writing = false));
     const seen = new Set<number>();
     while (writing) {
       const [a, b] = await database.transaction(async (session) => [
