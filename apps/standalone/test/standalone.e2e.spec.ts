@@ -34,6 +34,7 @@ describe('a started server', () => {
     );
     expect(await starling.metric('starling_connections')).toBe(2);
     expect(await starling.metric('starling_ack_seconds_count')).toBeGreaterThan(0);
+    expect(await starling.metric('starling_submits_unanswered')).toBe(0);
     const response = await fetch(`${starling.url}/metrics`);
     expect(response.headers.get('content-type')).toContain('text/plain');
   });

@@ -33,7 +33,9 @@ export class SendMessageHandler implements CommandHandler<SendMessageRequest> {
     private readonly metrics: GatewayMetrics,
     private readonly membership: GatewayMembership,
     private readonly feed: Feed,
-  ) {}
+  ) {
+    metrics.watchUnansweredSubmits(() => publisher.unanswered);
+  }
 
   /** Submits before the first await, so that messages of one connection are submitted in the order they came. */
   async handle(

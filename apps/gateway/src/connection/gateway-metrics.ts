@@ -14,7 +14,7 @@ export class GatewayMetrics {
   readonly brokenFrames: Counter<'endpoint'>;
   readonly rateLimited: Counter;
 
-  constructor(@Inject(METRICS) registry: Registry) {
+  constructor(@Inject(METRICS) private readonly registry: Registry) {
     const registers = [registry];
     this.connections = new Gauge({
       name: 'starling_connections',
@@ -62,6 +62,18 @@ export class GatewayMetrics {
       name: 'starling_packets_rate_limited_total',
       help: 'Packets refused because their connection sent too many.',
       registers,
+    });
+  }
+
+  /** Counted when somebody looks. */
+  watchUnansweredSubmits(unanswered: () => number): void {
+    new Gauge({
+      name: 'starling_submits_unanswered',
+      help: 'Messages handed to the bus whose outcome this gateway waits for.',
+      registers: [this.registry],
+      collect() {
+        this.set(unanswered());
+      },
     });
   }
 }
