@@ -63,8 +63,10 @@ function createRedisClient({ url, purpose, whileAway, timeoutMs, maxUnanswered }
 /** One line when Redis goes and one when it is back, however often connecting fails in between. */
 function logOutages(client: RedisClient, logger: Logger): void {
   let away = false;
-  client.on('error', (err: Error) => {
-    if (!away) logger.warn({ err }, 'Redis is away; connecting until it is back');
+  client.on('error', (error: NodeJS.ErrnoException) => {
+    // Its stack says nothing, and one of several addresses has only a code.
+    const reason = error.message || error.code;
+    if (!away) logger.warn({ reason }, 'Redis is away; connecting until it is back');
     away = true;
   });
   client.on('ready', () => {
