@@ -192,21 +192,25 @@ export function messageRepositoryContract(name: string, start: () => Promise<Sta
 
       it('gives seqs 1..n without gap or repeat to racing leaders, of whom the older ones are void', async () => {
         const committed: number[] = [];
+        let uncertain = 0;
         await Promise.all(
           Array.from({ length: 8 }, async () => {
             for (let attempt = 0; attempt < 10; attempt++) {
               const { epoch } = await repository.takeEpoch(0);
               const batch = await batchOf([SEA, SEA], { epoch });
-              if ((await repository.commit(batch)) === 'committed') {
-                committed.push(...batch.messages.map(({ message }) => message.seq));
-              }
+              // A takeover may cut a commit off in its middle; then nobody knows.
+              const result = await repository.commit(batch).catch(() => 'unknown' as const);
+              if (result === 'unknown') uncertain += batch.messages.length;
+              if (result === 'committed') committed.push(...batch.messages.map(({ message }) => message.seq));
             }
           }),
         );
         expect(committed.length).toBeGreaterThan(0);
         const seqs = (await all(SEA)).map(({ seq }) => seq);
-        expect(seqs).toEqual(Array.from({ length: committed.length }, (_, i) => i + 1));
-        expect(committed.sort((a, b) => a - b)).toEqual(seqs);
+        expect(seqs).toEqual(Array.from({ length: seqs.length }, (_, i) => i + 1));
+        expect(new Set(committed).size).toBe(committed.length);
+        expect(seqs).toEqual(expect.arrayContaining(committed));
+        expect(seqs.length - committed.length).toBeLessThanOrEqual(uncertain);
       });
     });
 
