@@ -9,6 +9,7 @@ const FORGOTTEN_AFTER_MS = 60_000;
 const REQUEST_EXPIRES_MS = 30_000;
 const HEARTBEAT_MS = 2000;
 const SILENCE_MS = 5000;
+const WATCH_MS = 1000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
 
@@ -61,7 +62,7 @@ export class StreamReading {
 
   private constructor(private readonly options: ReadingOptions) {
     this.position = options.after;
-    this.watch = setInterval(() => this.mindSilence(), SILENCE_MS / 5);
+    this.watch = setInterval(() => this.watchConsumer(), WATCH_MS);
     this.endReconnects = options.connection.onReconnect(() => this.reopen('the connection was lost'));
   }
 
@@ -178,10 +179,23 @@ export class StreamReading {
     connection.nats.publish(subject, JSON.stringify(request), { reply: opening.inbox });
   }
 
-  private mindSilence(): void {
+  private watchConsumer(): void {
     const { opening } = this;
-    if (opening === null || opening.credit === 0 || !this.options.connection.isConnected) return;
-    if (performance.now() - opening.heardAt > SILENCE_MS) this.reopen('nothing was heard of the consumer');
+    if (opening === null || !this.options.connection.isConnected) return;
+    if (opening.credit === 0) void this.readBacklog(opening);
+    else if (performance.now() - opening.heardAt > SILENCE_MS)
+      this.reopen('nothing was heard of the consumer');
+  }
+
+  /** While there is no room messages do not tell how many are behind them. */
+  private async readBacklog(opening: Opening): Promise<void> {
+    const { connection, stream } = this.options;
+    try {
+      const { state } = await connection.manager.streams.info(stream);
+      if (opening === this.opening) this.pending = Math.max(0, state.last_seq - this.position);
+    } catch {
+      // It stays as it was.
+    }
   }
 
   private reopen(reason: string): void {
@@ -198,6 +212,7 @@ export class StreamReading {
     const { connection, stream, logger } = this.options;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       try {
+        if (connection.isClosed) return this.end();
         if (connection.isConnected) {
           this.position = await this.options.beforeReopening(this.position, this.last);
           if (this.closing.signal.aborted) return;
