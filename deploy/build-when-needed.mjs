@@ -15,7 +15,7 @@ if (changed !== undefined) {
   console.log(
     builtAt === 0 ? 'Building Starling (a few seconds) …' : `Building Starling, because ${changed} changed …`,
   );
-  const { status } = spawnSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit', shell: true });
+  const { status } = spawnSync('npm run --silent build', { stdio: 'inherit', shell: true });
   if (status !== 0) process.exit(status ?? 1);
   writeFileSync(STAMP, '');
 }

@@ -1,6 +1,7 @@
 import {
   CloseReason,
   Command,
+  decodeFrame,
   decodePacketFrame,
   parsePacketText,
   Refusal,
@@ -148,11 +149,16 @@ export abstract class LiveConnection implements ClientConnection {
   protected takeFrame(bytes: Uint8Array, ackId: number | null): void {
     if (!this.isOpen) return;
     let framed: FramedPacket | null;
+    let known: JsonObject | null = null;
     try {
-      if (bytes.length > this.services.config.MAX_PACKET_BYTES) throw new Refusal('PACKET_TOO_LARGE');
+      if (bytes.length > this.services.config.MAX_PACKET_BYTES) {
+        // Its body is not worth reading, but the header tells which answer the client waits for.
+        known = { command: decodeFrame(bytes).command };
+        throw new Refusal('PACKET_TOO_LARGE');
+      }
       framed = decodePacketFrame(bytes, this.services.forms.ciphers);
     } catch (error) {
-      this.takeBroken(error, this.form, ackId);
+      this.takeBroken(error, this.form, ackId, known);
       return;
     }
     if (framed === null) return;
@@ -191,12 +197,17 @@ export abstract class LiveConnection implements ClientConnection {
     this.takePacket(new Received(this, packet, form, ackId), null);
   }
 
-  /** What could not be read at all. */
-  protected takeBroken(error: unknown, form: EncodingForm, ackId: number | null): void {
+  /** What could not be read; `known` is what its refusal can repeat of it. */
+  protected takeBroken(
+    error: unknown,
+    form: EncodingForm,
+    ackId: number | null,
+    known: JsonObject | null = null,
+  ): void {
     const { logger, metrics } = this.services;
     const refusal = error instanceof Refusal ? error : new Refusal('INTERNAL');
     if (refusal !== error) logger.error({ err: error, connection: this.id }, 'a packet could not be read');
-    this.respond(refusalAnswer(refusal, null, this.session?.userId ?? null), form, ackId);
+    this.respond(refusalAnswer(refusal, known, this.session?.userId ?? null), form, ackId);
     metrics.brokenFrames.inc({ endpoint: this.endpoint });
     if (!this.limits.broken()) this.close('BROKEN_FRAMES');
   }

@@ -35,6 +35,8 @@ export class SocketIoGateway
   implements OnGatewayInit<Server>, OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket>
 {
   private readonly connections = new Map<Socket, SocketIoConnection>();
+  /** Transports without Socket.IO on them yet, each with the end of its patience. */
+  private readonly unconnected = new Map<object, NodeJS.Timeout>();
 
   constructor(
     private readonly services: ConnectionServices,
@@ -51,6 +53,7 @@ export class SocketIoGateway
   }
 
   handleConnection(socket: Socket): void {
+    this.connected(socket.conn);
     const handshake = { token: tokenOfSocketIo(socket.handshake) };
     const { address } = this.guard.addressOf(socket.request);
     this.connections.set(socket, new SocketIoConnection(this.services, socket, handshake, address));
@@ -69,11 +72,23 @@ export class SocketIoGateway
    */
   private accepted(engine: EngineSocket): void {
     const limits = new PacketLimits(this.services.config);
-    engine.once('close', this.guard.count(engine.request, 'socket.io'));
+    const uncount = this.guard.count(engine.request, 'socket.io');
+    // Socket.IO's own limit closes politely, which a polling client that never polls puts off, keeping its address's place.
+    const patience = setTimeout(() => engine.close(true), this.services.config.LOGIN_TIMEOUT_MS);
+    this.unconnected.set(engine, patience);
+    engine.once('close', () => {
+      this.connected(engine);
+      uncount();
+    });
     engine.on('packet', () => {
       if (limits.message()) return;
       this.services.metrics.closes.inc({ reason: 'FLOOD' });
       engine.close(true);
     });
+  }
+
+  private connected(engine: object): void {
+    clearTimeout(this.unconnected.get(engine));
+    this.unconnected.delete(engine);
   }
 }

@@ -296,6 +296,18 @@ it('a polling session that is given up leaves nothing', async () => {
   await until('the session to be gone', () => served.connections.size === 0);
 });
 
+it('a polling handshake without anything after it gives its place back when the time to log in is over', async () => {
+  const begun = performance.now();
+  const open = () => served.metrics.getSingleMetric('starling_connections')!.get();
+  for (let i = 0; i < 5; i++) await fetch(`${served.url}/socket.io/?EIO=4&transport=polling`);
+  const ofSocketIo = async () =>
+    (await open()).values.find(({ labels }) => labels['endpoint'] === 'socket.io')!.value;
+  expect(await ofSocketIo()).toBe(5);
+  await until('the places to be free', async () => (await ofSocketIo()) === 0);
+  // engine.io by itself would wait 30 s for the poll that never comes.
+  expect(performance.now() - begun).toBeLessThan(15_000);
+});
+
 it('a byte frame in deep nesting, with a million keys, or of one long number is refused', async () => {
   const client = await ByteClient.connect(served.bytesUrl, 'eve');
   const bodies = [
@@ -313,6 +325,7 @@ it('a message above the limit is answered, one far above it ends the connection'
   const large = await ByteClient.connect(served.bytesUrl, 'eve');
   large.transmitBytes(frame(1, 1, 17, Buffer.alloc(9000, ' ')));
   expect(await large.waitFor('the refusal', ({ success }) => success === false)).toMatchObject({
+    command: 18,
     errorCode: 1005,
   });
   large.transmitBytes(Buffer.alloc(1 << 20));
