@@ -52,7 +52,9 @@ export class SimulatedLeader {
 
   /** Resolves when the partition is open for the first time. */
   start(): Promise<void> {
-    return new Promise((opened) => (this.running = this.lead(opened)));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.running = this.lead(resolve);
+    return promise;
   }
 
   async close(): Promise<void> {

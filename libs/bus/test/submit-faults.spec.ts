@@ -110,7 +110,9 @@ describeWithOwnEngines(['nats'], 'submits over NATS when things fail', () => {
   it('asks for an answer that passed while the gateway was cut off', async () => {
     const leader = await newLeader();
     let cut: Promise<void> | null = null;
-    leader.afterCommit = () => (cut ??= gateway.nats.reconnect());
+    leader.afterCommit = () => {
+      cut ??= gateway.nats.reconnect();
+    };
     const stream = newStream();
     stream.send(20);
     await stream.settled();
@@ -215,8 +217,9 @@ describeWithOwnEngines(['nats'], 'submits over NATS when things fail', () => {
     const publisher = new NatsSubmitPublisher(gateway, { deadlineMs: 60_000, maxUnanswered: 100 });
     const stream = new SubmitStream(publisher);
     stream.send(3);
+    const { streams } = await manager();
     await until('the stream to take them', async () => {
-      return (await (await manager()).streams.info(submitStream(0))).state.last_seq === 3;
+      return (await streams.info(submitStream(0))).state.last_seq === 3;
     });
     publisher.close();
     await stream.settled();
