@@ -32,7 +32,8 @@ module.exports = {
     },
     {
       name: 'apps-never-import-each-other',
-      comment: 'Apps speak over the bus. Only standalone and migrate wire them together, by their public door.',
+      comment:
+        'Apps speak over the bus. Only standalone and migrate wire them together, by their public door.',
       severity: 'error',
       from: { path: app, pathNot: '^apps/(standalone|migrate)/' },
       to: { path: app, pathNot: '^apps/$1/' },

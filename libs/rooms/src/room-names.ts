@@ -1,4 +1,4 @@
-import { encodeId } from '@starling/protocol';
+import { encodeId, parseConversation, type ConversationKey } from '@starling/protocol';
 
 export type RoomName = string & { readonly __brand: 'RoomName' };
 
@@ -8,6 +8,14 @@ export function userRoom(userId: string): RoomName {
 
 export function groupRoom(groupId: string): RoomName {
   return roomName('g', groupId);
+}
+
+/** Where a conversation's messages go: the group's room, or the room of each distinct user of a private one. */
+export function roomsOf(key: ConversationKey): RoomName[] {
+  const conversation = parseConversation(key);
+  if (conversation.kind === 'group') return [groupRoom(conversation.groupId)];
+  const [a, b] = conversation.users;
+  return a === b ? [userRoom(a)] : [userRoom(a), userRoom(b)];
 }
 
 /** A Redis adapter with dynamic subscriptions takes 20 characters for a socket's private room and sends it to every pod. */

@@ -1,4 +1,4 @@
-import { groupRoom, userRoom, type RoomName } from '@starling/rooms';
+import { roomsOf, type RoomName } from '@starling/rooms';
 import { parseConversation, type ConversationKey } from '@starling/protocol';
 import { PendingMessages } from './pending-messages.js';
 
@@ -28,17 +28,11 @@ export class ConversationFeed {
   ) {
     const parsed = parseConversation(conversation);
     this.groupId = parsed.kind === 'group' ? parsed.groupId : null;
-    this.rooms = roomsOf(parsed);
+    this.rooms = roomsOf(conversation);
     this.pending = new PendingMessages(bufferMax);
   }
 
   get isBehind(): boolean {
     return this.delivered === null || this.delivered < this.target;
   }
-}
-
-export function roomsOf(conversation: ReturnType<typeof parseConversation>): RoomName[] {
-  if (conversation.kind === 'group') return [groupRoom(conversation.groupId)];
-  const [a, b] = conversation.users;
-  return a === b ? [userRoom(a)] : [userRoom(a), userRoom(b)];
 }

@@ -5,12 +5,11 @@ import {
   privateConversation,
   type ConversationKey,
 } from '@starling/protocol';
-import { groupRoom, userRoom, type RoomName } from '@starling/rooms';
+import { groupRoom, roomsOf, userRoom, type RoomName } from '@starling/rooms';
 import fc from 'fast-check';
 import { FeedPod } from '../../test/feed-pod.js';
 import { RecordedConnection, RecordedForm } from '../../test/recorded-connection.js';
 import { SimulatedStore } from '../../test/simulated-store.js';
-import { roomsOf } from './conversation-feed.js';
 
 const USERS = ['ada', 'ben', 'cem'];
 const GROUPS = ['crew', 'band'];
@@ -246,7 +245,7 @@ class World {
   }
 
   private broadcast(message: StoredMessage, fates: readonly (number | null)[]): void {
-    for (const room of roomsOf(parseConversation(message.conversation))) {
+    for (const room of roomsOf(message.conversation)) {
       for (const fate of fates) {
         if (fate === null) continue;
         setTimeout(() => {

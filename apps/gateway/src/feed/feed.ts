@@ -10,14 +10,14 @@ import {
 } from '@starling/bus';
 import { CONFIG, type Config } from '@starling/config';
 import { LOGGER } from '@starling/observability';
-import { groupConversation, parseConversation, type ConversationKey } from '@starling/protocol';
-import { ROOM_MEMBERS, type MessageEvent, type RoomMembers, type RoomName } from '@starling/rooms';
+import { groupConversation, type ConversationKey } from '@starling/protocol';
+import { ROOM_MEMBERS, roomsOf, type MessageEvent, type RoomMembers, type RoomName } from '@starling/rooms';
 import type { Logger } from 'pino';
 import type { Connection } from '../connection/connection.js';
 import { KnownVersions } from './known-versions.js';
 import { askAgain, pause, pauseAfter } from './ask-again.js';
 import { CheckedPositions } from './checked-positions.js';
-import { ConversationFeed, roomsOf } from './conversation-feed.js';
+import { ConversationFeed } from './conversation-feed.js';
 import { Delivery, type FeedMessage, type Tombstone } from './delivery.js';
 import { FeedMetrics } from './feed-metrics.js';
 import type { Lane } from './lane.js';
@@ -215,7 +215,7 @@ export class Feed {
   isBehind({ conversation, partition, head, headPosition }: TouchedConversation): boolean {
     const feed = this.conversations.get(conversation);
     if (feed !== undefined) return feed.delivered === null || feed.delivered < head;
-    const floor = this.floorOf(conversation, partition, roomsOf(parseConversation(conversation)));
+    const floor = this.floorOf(conversation, partition, roomsOf(conversation));
     return floor === null || (floor !== undefined && floor < headPosition);
   }
 
@@ -277,7 +277,7 @@ export class Feed {
 
   private openFor(event: MessageEvent): ConversationFeed | null {
     const { conversation, partition, position } = event;
-    const floor = this.floorOf(conversation, partition, roomsOf(parseConversation(conversation)));
+    const floor = this.floorOf(conversation, partition, roomsOf(conversation));
     if (floor === undefined) return null;
     if (floor !== null && position <= floor) {
       this.metrics.duplicates.inc();

@@ -4,17 +4,12 @@ import {
   type MembershipEvent,
   type StoredMessage,
 } from '@starling/bus';
-import {
-  groupConversation,
-  parseConversation,
-  privateConversation,
-  type ConversationKey,
-} from '@starling/protocol';
+import { groupConversation, privateConversation, type ConversationKey } from '@starling/protocol';
+import { roomsOf } from '@starling/rooms';
 import fc from 'fast-check';
 import { FeedPod } from '../../test/feed-pod.js';
 import { RecordedConnection, RecordedForm } from '../../test/recorded-connection.js';
 import { SimulatedStore } from '../../test/simulated-store.js';
-import { roomsOf } from '../feed/conversation-feed.js';
 import { GatewayMembership } from '../membership/gateway-membership.js';
 import { Replay } from './replay.js';
 
@@ -71,7 +66,7 @@ class Gateway {
   }
 
   receive(message: StoredMessage): void {
-    for (const room of roomsOf(parseConversation(message.conversation))) {
+    for (const room of roomsOf(message.conversation)) {
       this.pod.rooms.emit(room, { kind: 'message', ...message });
     }
   }

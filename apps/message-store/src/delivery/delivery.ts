@@ -1,15 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { StoredMessage } from '@starling/bus';
 import { LOGGER } from '@starling/observability';
-import { parseConversation, type ConversationKey } from '@starling/protocol';
-import {
-  groupRoom,
-  ROOM_EMITTER,
-  userRoom,
-  type MessageEvent,
-  type RoomEmitter,
-  type RoomName,
-} from '@starling/rooms';
+import { ROOM_EMITTER, roomsOf, type MessageEvent, type RoomEmitter } from '@starling/rooms';
 import type { Logger } from 'pino';
 import { StoreMetrics } from '../partitions/store-metrics.js';
 
@@ -51,10 +43,4 @@ function eventOf(message: StoredMessage): MessageEvent {
     membershipVersion: message.membershipVersion,
     body: message.body,
   };
-}
-
-function roomsOf(key: ConversationKey): RoomName[] {
-  const conversation = parseConversation(key);
-  if (conversation.kind === 'group') return [groupRoom(conversation.groupId)];
-  return [...new Set(conversation.users)].map(userRoom);
 }
