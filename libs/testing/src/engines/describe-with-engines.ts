@@ -20,13 +20,34 @@ interface Missing extends NoProgram {
  * is not to be had, the suite is skipped and the run says so at its end; with REQUIRE_ENGINES=1 it fails.
  */
 export function describeWithEngines(engines: readonly EngineName[], name: string, suite: () => void): void {
-  const missing = engines.flatMap((engine) => notToBeHad(engine) ?? []);
+  const missing = missingEngines(engines);
   if (missing.length === 0) return describe(name, suite);
   if (process.env['REQUIRE_ENGINES'] !== '1') return leaveOut(name, suite, missing);
-  describe(name, () => {
-    it('has the engines that it needs', () => {
-      throw new Error(missing.map(({ engine, why, remedy }) => `${engine}: ${why}\n${remedy}`).join('\n'));
-    });
+  describe(name, () => failFor(missing));
+}
+
+/** What hinders the tests of a whole file, which are run by the file's own `describe` and `it`. */
+export function leaveOutFileWithout(
+  engines: readonly EngineName[],
+  own: readonly EngineName[],
+  name: string,
+): void {
+  const given = own.filter((engine) => process.env[URL_VARIABLE[engine]]).map(notOwn);
+  const missing = missingEngines(engines);
+  if (given.length + missing.length === 0) return;
+  if (missing.length > 0 && process.env['REQUIRE_ENGINES'] === '1') failFor(missing);
+  else note(name, [...given, ...missing]);
+  globalThis.describe = describe.skip;
+  globalThis.it = globalThis.test = it.skip;
+}
+
+function missingEngines(engines: readonly EngineName[]): Missing[] {
+  return engines.flatMap((engine) => notToBeHad(engine) ?? []);
+}
+
+function failFor(missing: readonly Missing[]): void {
+  it('has the engines that it needs', () => {
+    throw new Error(missing.map(({ engine, why, remedy }) => `${engine}: ${why}\n${remedy}`).join('\n'));
   });
 }
 
@@ -38,23 +59,30 @@ export function describeWithOwnEngines(
 ): void {
   const given = engines.filter((engine) => process.env[URL_VARIABLE[engine]]);
   if (given.length === 0) return describeWithEngines(engines, name, suite);
-  const missing = given.map((engine) => ({
+  leaveOut(name, suite, given.map(notOwn));
+}
+
+function notOwn(engine: EngineName): Missing {
+  return {
     engine,
-    why: `${URL_VARIABLE[engine]} names one that others started, and this suite disturbs its engines`,
+    why: `${URL_VARIABLE[engine]} names one that others started, and this suite needs one of its own`,
     remedy: `unset ${URL_VARIABLE[engine]}`,
-  }));
-  leaveOut(name, suite, missing);
+  };
 }
 
 /** Set by the reporter to a folder that all test files of a run share. */
 const RUN_FOLDER = 'STARLING_TEST_RUN';
 
 function leaveOut(name: string, suite: () => void, missing: readonly Missing[]): void {
+  note(name, missing);
+  describe.skip(name, suite);
+}
+
+function note(name: string, missing: readonly Missing[]): void {
   const run = process.env[RUN_FOLDER];
   const file = relative(process.cwd(), expect.getState().testPath ?? '');
   const leftOut: LeftOut = { suite: name, file, missing };
   if (run) appendFileSync(join(run, 'left-out.jsonl'), `${JSON.stringify(leftOut)}\n`);
-  describe.skip(name, suite);
 }
 
 /** Installs the engine when it is to be installed. What could not be is not tried again in the same run. */
