@@ -29,6 +29,9 @@ interface ConnectionError {
   readonly message: string;
 }
 
+/** Engine.IO's code of a handshake that `allowRequest` refused. */
+const FORBIDDEN = 4;
+
 /** The Socket.IO endpoint. */
 @WebSocketGateway({ path: SOCKET_IO_PATH })
 export class SocketIoGateway
@@ -47,6 +50,8 @@ export class SocketIoGateway
   afterInit(server: Server): void {
     server.engine.on('connection', (engine: EngineSocket) => this.accepted(engine));
     server.engine.on('connection_error', ({ req, code, message }: ConnectionError) => {
+      // The guard has counted what it forbade.
+      if (code === FORBIDDEN) return;
       this.services.metrics.handshakesRefused.inc({ endpoint: 'socket.io', reason: message });
       this.logger.debug({ code, message, url: urlForLog(req.url) }, 'handshake refused');
     });
