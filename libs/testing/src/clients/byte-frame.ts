@@ -71,15 +71,18 @@ export function decodeCesu8(bytes: Buffer): string {
     if (byte === undefined || (byte & 0xc0) !== 0x80) throw new Error(`a broken sequence before byte ${i}`);
     return byte & 0x3f;
   };
+  const push = (unit: number, lowest: number) => {
+    if (unit < lowest) throw new Error(`an overlong sequence before byte ${i}`);
+    units.push(String.fromCharCode(unit));
+  };
   while (i < bytes.length) {
     const byte = bytes[i++]!;
-    if (byte < 0x80) units.push(String.fromCharCode(byte));
-    else if (byte >= 0xc0 && byte < 0xe0)
-      units.push(String.fromCharCode(((byte & 0x1f) << 6) | continuation()));
+    if (byte < 0x80) push(byte, 0);
+    else if (byte >= 0xc0 && byte < 0xe0) push(((byte & 0x1f) << 6) | continuation(), 0x80);
     else if (byte >= 0xe0 && byte < 0xf0) {
       const high = (byte & 0x0f) << 12;
       const middle = continuation() << 6;
-      units.push(String.fromCharCode(high | middle | continuation()));
+      push(high | middle | continuation(), 0x800);
     } else throw new Error(`byte ${byte.toString(16)} begins no CESU-8 sequence`);
   }
   return units.join('');
