@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { startNats, type Engine } from '@starling/testing';
+import { GivenEngine, startNats, type Engine } from '@starling/testing';
 import { pino } from 'pino';
 import { BusConnection } from '../src/nats/nats-connection.js';
 import { NatsSubmitLog } from '../src/nats/nats-submit-log.js';
@@ -8,18 +9,37 @@ import { NatsSubmitPublisher } from '../src/nats/nats-submit-publisher.js';
 
 export const SILENT = pino({ level: 'silent' });
 
-/** A real nats-server, and connections to it as processes of their own would have them. */
+/** As many as one file has tests. */
+const ACCOUNTS = 60;
+
+/**
+ * A real nats-server, and connections to it as processes of their own would have them. Each test has an account to
+ * itself: the server removes a deleted stream's files later, and one that is made under the same name comes up with
+ * them.
+ */
 export class BusOnNats {
   private readonly opened: { close(): Promise<unknown> | void }[] = [];
+  private account = 0;
 
   private constructor(readonly engine: Engine) {}
 
   static async start(): Promise<BusOnNats> {
-    return new BusOnNats(await startNats());
+    const accounts = Object.fromEntries(
+      Array.from({ length: ACCOUNTS }, (_, i) => [
+        `TEST_${i}`,
+        { jetstream: 'enabled', users: [{ user: `test-${i}`, password: 'test' }] },
+      ]),
+    );
+    return new BusOnNats(await startNats({ config: { accounts } }));
+  }
+
+  get url(): string {
+    if (this.engine instanceof GivenEngine) return this.engine.url;
+    return this.engine.url.replace('nats://', `nats://test-${this.account}:test@`);
   }
 
   async connect(name = 'test'): Promise<BusConnection> {
-    return this.closedAfter(await BusConnection.open({ servers: [this.engine.url], name }, SILENT));
+    return this.closedAfter(await BusConnection.open({ servers: [this.url], name }, SILENT));
   }
 
   async publisher(
@@ -42,18 +62,28 @@ export class BusOnNats {
     return closable;
   }
 
-  /** Closes what was opened, the newest first, and removes every stream. */
+  /** Closes what was opened, the newest first; what comes next finds nothing of it. */
   async clear(): Promise<void> {
-    for (const closable of this.opened.splice(0).reverse()) await closable.close();
-    const nats = await connect({ servers: this.engine.url });
-    const manager = await jetstreamManager(nats, { checkAPI: false });
-    const names = await manager.streams.list().next();
-    for (const { config } of names) await manager.streams.delete(config.name);
-    await nats.close();
+    await this.close();
+    this.account += 1;
+    if (this.account === ACCOUNTS) throw new Error('there are more tests than accounts');
+    if (this.engine instanceof GivenEngine) await deleteStreams(this.url);
   }
 
   async stop(): Promise<void> {
-    await this.clear();
+    await this.close();
     await this.engine.stop();
   }
+
+  private async close(): Promise<void> {
+    for (const closable of this.opened.splice(0).reverse()) await closable.close();
+  }
+}
+
+async function deleteStreams(url: string): Promise<void> {
+  const nats = await connect({ servers: url });
+  const { streams } = await jetstreamManager(nats, { checkAPI: false });
+  for (const name of await streams.names().next()) await streams.delete(name);
+  await nats.close();
+  await sleep(250);
 }

@@ -47,7 +47,7 @@ export class SimulatedLeader {
   constructor(
     private readonly log: SubmitLog,
     private readonly store: SimulatedStore,
-    private readonly partition = 0,
+    private readonly partition: number,
   ) {}
 
   /** Resolves when the partition is open for the first time. */

@@ -24,7 +24,8 @@ const PAUSE_MS = 200;
 
 /** Memberships over JetStream: one stream of all changes, which every follower reads from where it is. */
 export class NatsMembershipStream implements MembershipPublisher, MembershipFollower {
-  private isEnsured = false;
+  /** One for all, or publishes would overtake each other here. */
+  private ensured: Promise<void> | null = null;
   private readonly followings = new Set<Following>();
 
   constructor(
@@ -36,12 +37,13 @@ export class NatsMembershipStream implements MembershipPublisher, MembershipFoll
   /** Rejects when it is not known whether the event is in the stream: publish it again. */
   async publish(event: MembershipEvent): Promise<void> {
     try {
-      if (!this.isEnsured) await this.ensure();
+      this.ensured ??= this.ensure();
+      await this.ensured;
       await this.connection.jetstream.publish(MEMBERSHIP_SUBJECT, JSON.stringify(event), {
         msgID: `${Buffer.from(event.groupId).toString('base64url')}.${event.version}`,
       });
     } catch (error) {
-      this.isEnsured = false;
+      this.ensured = null;
       throw error;
     }
   }
@@ -68,7 +70,6 @@ export class NatsMembershipStream implements MembershipPublisher, MembershipFoll
 
   private async ensure(): Promise<void> {
     await ensureStream(this.connection.manager, streamOf(this.options.replicas));
-    this.isEnsured = true;
   }
 }
 

@@ -14,7 +14,7 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
   afterAll(() => bus.stop());
 
   requestClientContract(async ({ timeoutMs }) => {
-    const options = { servers: [bus.engine.url], name: 'contract' };
+    const options = { servers: [bus.url], name: 'contract' };
     const module = await Test.createTestingModule({ imports: [ContractModule] }).compile();
     const app = module.createNestMicroservice({ ...natsRequestServer(options, 'contract'), logger: false });
     await app.listen();

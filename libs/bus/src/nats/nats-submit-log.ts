@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { nanos, type Subscription } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
@@ -19,6 +20,12 @@ import { isTryOf } from './submit-tries.js';
 const QUEUE_MAX = 1000;
 /** A purge costs the server as much as several submits, so there is at most one in this time for a partition. */
 const PURGE_PAUSE_MS = 100;
+
+/**
+ * The server removes the files of a deleted stream after it has said that it is deleted. One that is made under the
+ * same name before that comes up with the old messages, or loses its own.
+ */
+const DELETED_MS = 250;
 
 const decoder = new TextDecoder();
 
@@ -50,14 +57,13 @@ export class NatsSubmitLog implements SubmitLog {
   /** Makes the stream go on after `from`, whatever it is found to be. */
   private async adopt(partition: number, from: LogPosition): Promise<LossRecord | null> {
     const { manager } = this.connection;
-    const name = submitStream(partition);
-    const found = await lossIn(this.connection, partition, from);
+    const loss = await lossIn(this.connection, partition, from);
+    if (loss?.found === 'no log') await sleep(DELETED_MS);
     await ensureStream(manager, this.streamOf(partition, from));
     // Else what comes next would get positions a second time. What is in there and before was dealt with, or its
-    // gateways try it again.
-    if (found !== null && found.found !== 'no log')
-      await manager.streams.purge(name, { seq: from.position + 1 });
-    return found;
+    // gateways try it again. A stream that was just made may have come back with what a deleted one held.
+    if (loss !== null) await manager.streams.purge(submitStream(partition), { seq: from.position + 1 });
+    return loss;
   }
 
   private streamOf(partition: number, from: LogPosition): WantedStream {
