@@ -1,6 +1,5 @@
-/** Unit tests and contract suites stand beside the code; tests of started processes in apps/<app>/test. */
-export default {
-  testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts'],
+/** What every run of tests is read with. */
+export const basics = {
   testEnvironment: 'node',
   transform: {
     '^.+\\.(ts|js|mjs)$': [
@@ -22,6 +21,23 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
+};
+
+/**
+ * Unit tests and contract suites stand beside the code; tests of started processes in apps/<app>/test. The end-to-end
+ * tests of the gateway run in both profiles: once on one process, once on a cluster with clients at two gateways.
+ */
+export default {
+  projects: [
+    { ...basics, displayName: 'starling', testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts'] },
+    {
+      ...basics,
+      displayName: 'cluster',
+      testMatch: ['<rootDir>/apps/gateway/test/*.e2e.spec.ts'],
+      globals: { STARLING_PROFILE: 'cluster' },
+      setupFilesAfterEnv: ['<rootDir>/libs/testing/src/starling/cluster-suites.ts'],
+    },
+  ],
   reporters: ['default', '<rootDir>/libs/testing/src/engines/left-out-reporter.mjs'],
   testTimeout: 30_000,
   maxWorkers: 2,

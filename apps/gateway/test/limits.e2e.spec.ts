@@ -165,15 +165,20 @@ describe('connections of a user', () => {
   });
 });
 
+/** Addresses are counted by each gateway. */
+const ONE_GATEWAY = { gateway: 0 };
+
 describe('connections of an address', () => {
   const starling = useStarling({ env: { MAX_CONNECTIONS_PER_ADDRESS: '4' } });
 
   it.each(FORMS)('above the limit are not admitted, until one is closed (%s)', async (form) => {
     const clients: ChatClient[] = [];
-    for (let i = 0; i < 4; i++) clients.push(await starling.login(unique('ann'), { form }));
-    expect(await isAdmitted(() => starling.connect(unique('ben'), { form }))).toBe(false);
+    for (let i = 0; i < 4; i++) clients.push(await starling.login(unique('ann'), { form, ...ONE_GATEWAY }));
+    expect(await isAdmitted(() => starling.connect(unique('ben'), { form, ...ONE_GATEWAY }))).toBe(false);
     await clients[0]!.close();
-    await until('a place to be free', () => isAdmitted(() => starling.connect(unique('ben'), { form })));
+    await until('a place to be free', () =>
+      isAdmitted(() => starling.connect(unique('ben'), { form, ...ONE_GATEWAY })),
+    );
     accepted(await clients[1]!.sendTo(clients[1]!.userId, 'not concerned'));
   });
 
@@ -201,7 +206,7 @@ describe('connections of an address behind a trusted proxy', () => {
 });
 
 function forwardedFor(addresses: string) {
-  return { headers: { 'X-Forwarded-For': addresses } };
+  return { headers: { 'X-Forwarded-For': addresses }, ...ONE_GATEWAY };
 }
 
 /** Whether a connection could be opened and answers; the server may also open it only to close it with a reason. */

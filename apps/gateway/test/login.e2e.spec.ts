@@ -103,7 +103,7 @@ describe('logout', () => {
 });
 
 describe('a connection that does not log in', () => {
-  const starling = useStarling({ env: { LOGIN_TIMEOUT_MS: '400' } });
+  const starling = useStarling({ env: { LOGIN_TIMEOUT_MS: '1500' } });
 
   it('is closed after the limit, heartbeats or not, while one that did stays', async () => {
     const bound = await starling.loginBytes(unique('ann'));

@@ -1,8 +1,8 @@
-import root from '../../../jest.config.mjs';
+import { basics } from '../../../jest.config.mjs';
 
 /** The long run over every decoder: `npm run fuzz`. A short share of it is in src/decoders.spec.ts. */
 export default {
-  ...root,
+  ...basics,
   rootDir: '../../..',
   testMatch: ['<rootDir>/libs/protocol/fuzz/*.fuzz.ts'],
   // The cipher library is ESM.

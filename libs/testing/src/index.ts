@@ -14,6 +14,7 @@ export * from './engines/fresh-database.js';
 export * from './engines/start-engine.js';
 export * from './process/started-process.js';
 export * from './process/until.js';
+export * from './starling/cluster-installation.js';
 export * from './starling/expectations.js';
 export * from './starling/starling.js';
 export * from './starling/use-starling.js';

@@ -1,13 +1,13 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { type BodyCipher } from '../clients/body-cipher.js';
 import { ByteClient, type ByteClientOptions } from '../clients/byte-client.js';
 import type { ChatClient } from '../clients/chat-client.js';
 import { PacketClient, type PacketClientOptions } from '../clients/packet-client.js';
 import { show } from '../clients/packet.js';
-import { type Exit, type LogLine, StartedProcess } from '../process/started-process.js';
+import type { Exit, LogLine, StartedProcess } from '../process/started-process.js';
 import { PATIENCE_MS, until } from '../process/until.js';
+import { ClusterInstallation, type ClusterOptions } from './cluster-installation.js';
+import { EmbeddedInstallation } from './embedded-installation.js';
+import type { Installation, Profile } from './installation.js';
 
 export type Form = 'object' | 'frame' | 'bytes';
 
@@ -24,8 +24,16 @@ export type ConnectOptions = Omit<PacketClientOptions, 'carries'> &
 export interface StarlingOptions {
   /** Configuration, by the names of the environment. Nothing of the test's own environment reaches the server. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Kept when the server stops; by default a new folder that is removed. */
+  /** Of the embedded profile. Kept when the server stops; by default a new folder that is removed. */
   readonly dataDir?: string;
+  /** By default that of the run: `cluster` in jest's project of that name, else `embedded`. */
+  readonly profile?: Profile;
+  readonly cluster?: ClusterOptions;
+}
+
+declare global {
+  /** Set by jest.config.mjs. */
+  var STARLING_PROFILE: Profile | undefined;
 }
 
 export interface Gateway {
@@ -37,52 +45,51 @@ export interface Gateway {
   readonly port: number;
 }
 
-const MAIN = resolve('dist/apps/standalone/src/main.js');
-const START_PATIENCE_MS = 60_000;
-
-/** A server as its users have it: a started process of the built project, known by its sockets and its output. */
+/** A server as its users have it: started processes of the built project, known by their sockets and their output. */
 export class Starling {
-  readonly dataDir: string;
-  private readonly ownsDataDir: boolean;
-  private process: StartedProcess | null = null;
+  readonly profile: Profile;
+  private readonly installation: Installation;
   private readonly clients = new Set<ChatClient>();
   private nextGateway = 0;
   private ready: readonly Gateway[] = [];
 
   constructor(private readonly options: StarlingOptions = {}) {
-    this.ownsDataDir = options.dataDir === undefined;
-    this.dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'starling-test-'));
+    const { env = {}, dataDir, cluster = {} } = options;
+    this.profile = options.profile ?? globalThis.STARLING_PROFILE ?? 'embedded';
+    this.installation =
+      this.profile === 'embedded'
+        ? new EmbeddedInstallation(env, dataDir)
+        : new ClusterInstallation(env, cluster);
   }
 
-  /** Starts the process, again on the same data when it ran before; resolves when it is ready. */
+  /** Starts the processes, again on the same data when they ran before; resolves when they are ready. */
   async start(env: Readonly<Record<string, string>> = {}): Promise<this> {
-    const process = this.spawn(env);
-    this.process = process;
-    const line = await process.waitForLog(
-      'that it is ready',
-      ({ msg }) => msg === 'ready',
-      START_PATIENCE_MS,
-    );
-    const port = Number(line['port']);
+    await this.installation.start(env);
     const path = this.options.env?.['WS_PATH'] ?? '/ws';
-    this.ready = [
-      { host: '127.0.0.1', port, url: `http://127.0.0.1:${port}`, bytesUrl: `ws://127.0.0.1:${port}${path}` },
-    ];
-    await until('/readyz', async () => (await fetch(`${this.url}/readyz`)).status === 200);
+    this.ready = this.installation.gateways.map(({ port }) => ({
+      host: '127.0.0.1',
+      port,
+      url: `http://127.0.0.1:${port}`,
+      bytesUrl: `ws://127.0.0.1:${port}${path}`,
+    }));
     return this;
   }
 
-  /** Starts a process on this server's data and configuration without waiting for anything, for starts that fail. */
+  /** Starts what clients connect to with this server's data and configuration, for starts that fail. */
   spawn(env: Readonly<Record<string, string>> = {}): StartedProcess {
-    if (!existsSync(MAIN)) throw new Error(`${MAIN} does not exist: run "npm run build" first`);
-    return new StartedProcess('starling', ['--enable-source-maps', MAIN], {
-      HOST: '127.0.0.1',
-      PORT: '0',
-      LOG_FORMAT: 'json',
-      DATA_DIR: this.dataDir,
-      ...this.options.env,
-      ...env,
-    });
+    return this.installation.spawn(env);
+  }
+
+  /** Its processes one by one; only in the profile `cluster`. */
+  get cluster(): ClusterInstallation {
+    if (this.installation instanceof ClusterInstallation) return this.installation;
+    throw new Error('this is no cluster');
+  }
+
+  /** Only in the profile `embedded`. */
+  get dataDir(): string {
+    if (this.installation instanceof EmbeddedInstallation) return this.installation.dataDir;
+    throw new Error('a cluster has no folder of its own');
   }
 
   get gateways(): readonly Gateway[] {
@@ -105,14 +112,14 @@ export class Starling {
     return this.running.pid;
   }
 
-  /** Log lines of the running process; of the last one after it ended. */
+  /** Log lines of the running processes; of the last ones after they ended. */
   get logs(): readonly LogLine[] {
-    return this.running.logs;
+    return this.installation.processes.flatMap(({ logs }) => logs);
   }
 
   /** All its output as one text. */
   get output(): string {
-    return this.running.lines.join('\n');
+    return this.installation.processes.flatMap(({ lines }) => lines).join('\n');
   }
 
   /** Opens a connection without logging in. It is closed with the server, or by `closeClients`. */
@@ -154,21 +161,15 @@ export class Starling {
     if (broken) throw broken.error('met a violation of the protocol');
   }
 
-  /** Resident memory of the server in bytes. */
-  residentBytes(): Promise<number> {
-    return this.running.residentBytes();
+  /** Resident memory of what clients connect to, in bytes. */
+  async residentBytes(): Promise<number> {
+    const each = this.installation.gateways.map(({ process }) => process.residentBytes());
+    return sum(await Promise.all(each));
   }
 
-  /** The sum of a metric's samples whose labels include those given. */
+  /** The sum of a metric's samples, at all gateways, whose labels include those given. */
   async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
-    const response = await fetch(`${this.url}/metrics`);
-    const lines = (await response.text())
-      .split('\n')
-      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
-    const matching = lines.filter((line) =>
-      Object.entries(labels).every(([label, value]) => line.includes(`${label}="${value}"`)),
-    );
-    return matching.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    return sum(await Promise.all(this.gateways.map(({ url }) => metricAt(url, name, labels))));
   }
 
   waitForLog(what: string, matches: (line: LogLine) => boolean): Promise<LogLine> {
@@ -177,21 +178,21 @@ export class Starling {
 
   /** Fails unless the server still runs, serves a new user and has met nothing unhandled. */
   async expectWell(): Promise<void> {
-    const { running } = this;
-    if (running.exit) throw running.error('has ended');
+    for (const process of this.installation.processes) {
+      if (process.exit) throw process.error('has ended');
+    }
     const userId = `well-${Math.random()}`;
     const client = await this.login(userId);
     const answer = await client.sendTo(userId, 'well?');
-    if (answer['success'] !== true) throw running.error(`does not take a message: ${show(answer)}`);
+    if (answer['success'] !== true) throw this.running.error(`does not take a message: ${show(answer)}`);
     await client.close();
     this.expectNothingUnhandled();
   }
 
-  /** Ends the process as the power going out would end it. */
-  async kill9(): Promise<Exit> {
-    const exit = await this.running.end('SIGKILL');
+  /** Ends the processes as the power going out would end them. */
+  async kill9(): Promise<void> {
+    await this.installation.end('SIGKILL');
     await this.dropClients();
-    return exit;
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -202,31 +203,37 @@ export class Starling {
     return until('the end of the process', () => this.running.exit, patienceMs);
   }
 
-  /** Stops the process by SIGTERM and waits for its end; the data stays. */
+  /** Stops the processes by SIGTERM and waits for their end; the data stays. Resolves with how what clients see ended. */
   async stop(): Promise<Exit> {
-    const exit = await this.running.end('SIGTERM', 2 * PATIENCE_MS);
+    await this.installation.end('SIGTERM');
     await this.dropClients();
-    return exit;
+    return this.running.exit!;
   }
 
-  /** Stops the process if it still runs, and removes what was made for it. Fails when it did not stop cleanly. */
+  /** Stops the processes that still run, and removes what was made for them. Fails when they did not stop cleanly. */
   async dispose(): Promise<void> {
+    const { processes } = this.installation;
     try {
-      if (this.process && !this.process.exit) {
+      if (processes.some(({ exit }) => exit === null)) {
         await this.closeClients();
         this.expectNothingUnhandled();
-        const exit = await this.stop();
-        if (exit.code !== 0) throw this.running.error(`ended with ${show(exit)} on SIGTERM`);
+        const alive = processes.filter(({ exit }) => exit === null);
+        await this.stop();
+        for (const each of alive) {
+          if (each.exit?.code !== 0) throw each.error(`ended with ${show(each.exit)} on SIGTERM`);
+        }
       }
     } finally {
-      if (this.process && !this.process.exit) await this.process.end('SIGKILL');
-      if (this.ownsDataDir) rmSync(this.dataDir, { recursive: true, force: true });
+      await this.installation.end('SIGKILL');
+      await this.installation.dispose();
     }
   }
 
   private expectNothingUnhandled(): void {
-    const line = this.running.lines.find((text) => /unhandled ?rejection|uncaught ?exception/i.test(text));
-    if (line !== undefined) throw this.running.error(`met something unhandled: ${line}`);
+    for (const each of this.installation.processes) {
+      const line = each.lines.find((text) => /unhandled ?rejection|uncaught ?exception/i.test(text));
+      if (line !== undefined) throw each.error(`met something unhandled: ${line}`);
+    }
   }
 
   /** Clients of a process that has ended: nothing can be expected of them any more. */
@@ -246,9 +253,29 @@ export class Starling {
   }
 
   private get running(): StartedProcess {
-    if (!this.process) throw new Error('the server was not started');
-    return this.process;
+    const [first] = this.installation.processes;
+    if (!first) throw new Error('the server was not started');
+    return first;
   }
+}
+
+async function metricAt(
+  url: string,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+): Promise<number> {
+  const response = await fetch(`${url}/metrics`);
+  const lines = (await response.text())
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+  const matching = lines.filter((line) =>
+    Object.entries(labels).every(([label, value]) => line.includes(`${label}="${value}"`)),
+  );
+  return matching.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 async function loggedIn<C extends ChatClient>(client: C, fields: Record<string, unknown>): Promise<C> {

@@ -1,0 +1,129 @@
+import type { Engine } from '../engines/engine.js';
+import type { EngineName } from '../engines/engine-name.js';
+import { freshDatabase } from '../engines/fresh-database.js';
+import { startMongo, startNats, startRedis } from '../engines/start-engine.js';
+import type { StartedProcess } from '../process/started-process.js';
+import { PATIENCE_MS } from '../process/until.js';
+import { type Installation, ready, type Service, spawnApp } from './installation.js';
+
+export type Engines = Readonly<Record<EngineName, Engine>>;
+
+export interface ClusterOptions {
+  /** Two by default. */
+  readonly gateways?: number;
+  /** message-stores; one by default. */
+  readonly stores?: number;
+  /**
+   * For tests that disturb them: who gives them stops them. By default a NATS and a Redis of its own, which start in
+   * no time, and a database of its own on a server that all clusters of a test file share.
+   */
+  readonly engines?: Engines;
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+/** Gateways, message-stores, presence and groups as processes of their own, over real engines. */
+export class ClusterInstallation implements Installation {
+  /** Those that run, or ran last; gateways first, in the order in which they are stopped. */
+  services: Service[] = [];
+  private started: StartedProcess[] = [];
+  private engines: Engines | null = null;
+  private mongoUrl = '';
+  private startEnv: Environment = {};
+
+  constructor(
+    private readonly env: Environment,
+    private readonly options: ClusterOptions,
+  ) {}
+
+  get processes(): readonly StartedProcess[] {
+    return this.started;
+  }
+
+  get gateways(): readonly Service[] {
+    return this.of('gateway');
+  }
+
+  of(app: string): Service[] {
+    return this.services.filter((service) => service.app === app);
+  }
+
+  async start(env: Environment): Promise<void> {
+    this.startEnv = env;
+    await this.prepare();
+    const apps = [
+      ...Array.from({ length: this.options.gateways ?? 2 }, () => 'gateway'),
+      ...Array.from({ length: this.options.stores ?? 1 }, () => 'message-store'),
+      'groups',
+      'presence',
+    ];
+    // The others wait for the migration, so all may start at once.
+    const migration = spawnApp('migrate', { ...this.environment, ...env });
+    this.started = apps.map((app) => spawnApp(app, { ...this.environment, ...env }));
+    const { code } = await migration.exited;
+    if (code !== 0) throw migration.error('failed');
+    this.services = await Promise.all(apps.map((app, i) => ready(app, this.started[i]!)));
+  }
+
+  spawn(env: Environment): StartedProcess {
+    return spawnApp('gateway', { ...this.environment, ...env });
+  }
+
+  /** Starts the process again after it has ended, as what watches over processes would; a gateway on its old port. */
+  async restart(ended: Service): Promise<Service> {
+    const port: Environment = ended.app === 'gateway' ? { PORT: String(ended.port) } : {};
+    const process = spawnApp(ended.app, { ...this.environment, ...this.startEnv, ...port });
+    this.started = this.started.map((other) => (other === ended.process ? process : other));
+    const service = await ready(ended.app, process);
+    this.services = this.services.map((other) => (other === ended ? service : other));
+    return service;
+  }
+
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const patience = 2 * PATIENCE_MS;
+    const gateways = this.started.filter(({ name }) => name === 'gateway');
+    const stores = this.started.filter(({ name }) => name === 'message-store');
+    const others = this.started.filter((process) => !gateways.includes(process) && !stores.includes(process));
+    for (const stage of [gateways, stores, others]) {
+      await Promise.all(stage.map((process) => process.end(signal, patience)));
+    }
+  }
+
+  async dispose(): Promise<void> {
+    if (this.options.engines || !this.engines) return;
+    await Promise.all([this.engines.nats.stop(), this.engines.redis.stop()]);
+  }
+
+  private async prepare(): Promise<void> {
+    if (this.engines) return;
+    this.engines = this.options.engines ?? {
+      nats: await startNats(),
+      redis: await startRedis(),
+      mongodb: await mongoOfThisFile(),
+    };
+    this.mongoUrl = freshDatabase(this.engines.mongodb.url);
+  }
+
+  private get environment(): Environment {
+    const { nats, redis } = this.engines ?? {};
+    return {
+      NATS_URL: nats?.url ?? 'nats://127.0.0.1:1',
+      REDIS_URL: redis?.url ?? 'redis://127.0.0.1:1',
+      MONGODB_URL: this.mongoUrl || 'mongodb://127.0.0.1:1/none',
+      ...this.env,
+    };
+  }
+}
+
+let mongo: Promise<Engine> | null = null;
+
+function mongoOfThisFile(): Promise<Engine> {
+  return (mongo ??= startMongo());
+}
+
+/** After the last cluster of a test file. */
+export async function stopMongoOfThisFile(): Promise<void> {
+  const stopping = mongo;
+  mongo = null;
+  await (await stopping)?.stop();
+}
