@@ -7,7 +7,8 @@ import type { Logger } from 'pino';
 const PING_MS = 2000;
 const PINGS_MISSED = 2;
 const RECONNECT_MS = 100;
-const DIAL_MS = 5000;
+/** A server that dies while it is being dialled is noticed only by this. */
+const DIAL_MS = 2000;
 /** Of one request to JetStream. */
 const API_TIMEOUT_MS = 1000;
 

@@ -5,6 +5,8 @@ import type { UnansweredSubmit } from './unanswered-submit.js';
 const WORKER_TRUSTED_MS = 1000;
 /** A handover takes a moment in which nobody reads; only when it lasts longer are submits refused. */
 const NOBODY_PATIENCE_MS = 250;
+/** After a reconnect workers may need longer than this gateway to come back. */
+const RECONNECT_PATIENCE_MS = 3000;
 const ASK_AGAIN_MS = 50;
 /** An ask without any answer: the worker or NATS hangs, or the ask was lost. */
 const ASK_UNANSWERED_MS = 500;
@@ -40,6 +42,7 @@ export class PartitionLane {
   /** The first and the last time in a row that nobody was there. */
   private nobody: { since: number; at: number } | null = null;
   private mustResend = false;
+  private reconnectedAt = -Infinity;
 
   constructor(
     private readonly partition: number,
@@ -58,6 +61,7 @@ export class PartitionLane {
 
   /** What was published may be lost, and so may replies. */
   reconnected(): void {
+    this.reconnectedAt = performance.now();
     this.workerHeardAt = -Infinity;
     this.askedAt = null;
     this.nobody = null;
@@ -90,6 +94,7 @@ export class PartitionLane {
       this.nobody = { since: now, at: now };
     this.nobody.at = now;
     if (now - this.nobody.since < NOBODY_PATIENCE_MS) return;
+    if (now - this.reconnectedAt < RECONNECT_PATIENCE_MS) return;
     const { held } = this;
     this.held = new Set();
     for (const entry of held) this.settle(entry, NOT_ACCEPTED);

@@ -181,8 +181,9 @@ export class StreamReading {
 
   private watchConsumer(): void {
     const { opening } = this;
-    if (opening === null || !this.options.connection.isConnected) return;
-    if (opening.credit === 0) void this.readBacklog(opening);
+    if (!this.options.connection.isConnected || this.hasEnded) return;
+    if (opening === null) this.reopen('there is no consumer');
+    else if (opening.credit === 0) void this.readBacklog(opening);
     else if (performance.now() - opening.heardAt > SILENCE_MS)
       this.reopen('nothing was heard of the consumer');
   }

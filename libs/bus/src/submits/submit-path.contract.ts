@@ -147,6 +147,52 @@ export function submitPathContract(
     await reader.close();
   });
 
+  it('carries a submit whole, whatever characters it holds, and finds nothing lost', async () => {
+    const { publisher, log } = await open();
+    const reader = await log.open(0, BEGINNING);
+    expect(reader.lost).toBeNull();
+    const submit = aSubmit({
+      sender: 'a.b *>\r\n',
+      clientId: '1',
+      contentType: 7.5,
+      content: 'quotes " and \\ and \u0000, 群组 😀, \ud800 alone',
+      fields: '"content":"\\u0000","x":{"y":[1,null]}',
+    });
+    void publisher.submit(submit);
+    const [received] = await reader.next(10);
+    expect(received!.submit).toEqual(submit);
+    await reader.close();
+  });
+
+  it.each<SubmitOutcome>([
+    { kind: 'refused', error: 'NOT_A_MEMBER' },
+    { kind: 'unknown' },
+    { kind: 'stored', messageId: 'first', seq: 7, serverTime: 1_763_910_000_000, duplicate: true },
+  ])('brings the outcome as the reader gave it: $kind', async (outcome) => {
+    const { publisher, log } = await open();
+    const reader = await log.open(0, BEGINNING);
+    const settled = publisher.submit(aSubmit());
+    const [received] = await reader.next(10);
+    reader.answer(received!, outcome);
+    await expect(settled).resolves.toEqual(outcome);
+    expect(publisher.unanswered).toBe(0);
+    await reader.close();
+  });
+
+  it('keeps the order of a thousand that were not awaited, in each of two partitions', async () => {
+    const { publisher, log } = await open({ maxWaiting: 10_000 });
+    const readers = await Promise.all([log.open(1, BEGINNING), log.open(2, BEGINNING)]);
+    for (let clientId = 0; clientId < 1000; clientId++) {
+      void publisher.submit(aSubmit({ partition: 1 + (clientId % 2), clientId }));
+    }
+    for (const [odd, reader] of readers.entries()) {
+      const read: unknown[] = [];
+      while (read.length < 500) read.push(...(await reader.next(64)).map(({ submit }) => submit.clientId));
+      expect(read).toEqual(Array.from({ length: 500 }, (_, index) => 2 * index + odd));
+      await reader.close();
+    }
+  });
+
   it('keeps partitions apart', async () => {
     const { publisher, log } = await open();
     const [one, two] = await Promise.all([log.open(1, BEGINNING), log.open(2, BEGINNING)]);

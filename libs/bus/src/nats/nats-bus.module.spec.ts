@@ -1,0 +1,87 @@
+import { Module } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { CONFIG, loadConfig } from '@starling/config';
+import { createMetrics, ObservabilityModule, ReadinessChecks } from '@starling/observability';
+import { describeWithEngines, until } from '@starling/testing';
+import { BusOnNats, SILENT } from '../../test/bus-on-nats.js';
+import { PARTITION_LEASES, type PartitionLeases } from '../leases/partition-leases.js';
+import { MEMBERSHIP_FOLLOWER, MEMBERSHIP_PUBLISHER } from '../membership/membership-stream.js';
+import type { MembershipFollower, MembershipPublisher } from '../membership/membership-stream.js';
+import { requestPattern } from '../requests/pattern.js';
+import { ContractModule } from '../requests/request-client.contract.js';
+import { REQUEST_CLIENT, type RequestClient } from '../requests/request-client.js';
+import { SUBMIT_LOG, type SubmitLog } from '../submits/submit-log.js';
+import { aSubmit } from '../submits/submit-path.contract.js';
+import { SUBMIT_PUBLISHER, type SubmitPublisher } from '../submits/submit-publisher.js';
+import { NatsBusModule, natsOptionsOf } from './nats-bus.module.js';
+import { natsRequestServer } from './nats-requests.js';
+
+describeWithEngines(['nats'], 'NatsBusModule', () => {
+  let bus: BusOnNats;
+
+  beforeAll(async () => {
+    bus = await BusOnNats.start();
+  });
+  afterAll(() => bus.stop());
+
+  async function start() {
+    const config = loadConfig({ NATS_URL: bus.url, PARTITIONS: '2', PARTITION_LEASE_MS: '1000' });
+    @Module({
+      providers: [{ provide: CONFIG, useValue: config }],
+      exports: [CONFIG],
+    })
+    class Configured {}
+    const module = await Test.createTestingModule({
+      imports: [
+        { module: Configured, global: true },
+        ObservabilityModule.register({ logger: SILENT, metrics: createMetrics() }),
+        NatsBusModule.register('contract'),
+        ContractModule,
+      ],
+    }).compile();
+    const app = module.createNestApplication({ logger: false });
+    app.connectMicroservice(natsRequestServer(natsOptionsOf(config, 'contract'), 'contract'));
+    await app.startAllMicroservices();
+    await app.init();
+    return app;
+  }
+
+  it('gives a process every part of the bus, its readiness, and an end', async () => {
+    const app = await start();
+    const log = app.get<SubmitLog>(SUBMIT_LOG);
+    const leases = app.get<PartitionLeases>(PARTITION_LEASES);
+    await leases.start(async ({ partition, ending }) => {
+      const reader = await log.open(partition, { position: 0, messageId: null });
+      ending.addEventListener('abort', () => void reader.close());
+      for (let batch = await reader.next(10); batch.length > 0; batch = await reader.next(10)) {
+        for (const received of batch) reader.answer(received, { kind: 'refused', error: 'NOT_A_MEMBER' });
+      }
+    });
+    await expect(
+      app.get<SubmitPublisher>(SUBMIT_PUBLISHER).submit(aSubmit({ partition: 1 })),
+    ).resolves.toEqual({
+      kind: 'refused',
+      error: 'NOT_A_MEMBER',
+    });
+    await leases.stop();
+
+    const seen: number[] = [];
+    await app.get<MembershipFollower>(MEMBERSHIP_FOLLOWER).follow(
+      ({ version }) => seen.push(version),
+      () => undefined,
+    );
+    const event = { groupId: 'g', version: 1, change: 'added', userId: 'a', role: 'owner', by: 'a' } as const;
+    await app.get<MembershipPublisher>(MEMBERSHIP_PUBLISHER).publish(event);
+    await until('the event', () => seen.length === 1);
+
+    const greet = requestPattern<{ name: string }, { greeting: string }>('contract.greet');
+    const client = app.get<RequestClient>(REQUEST_CLIENT);
+    await expect(client.request(greet, { name: 'Ann' })).resolves.toEqual({ greeting: 'hello Ann' });
+
+    const readiness = app.get(ReadinessChecks);
+    readiness.started();
+    await expect(readiness.report()).resolves.toMatchObject({ ready: true, checks: { nats: 'ok' } });
+    await app.close();
+    await expect(readiness.report()).resolves.toMatchObject({ checks: { nats: 'failed' } });
+  });
+});
