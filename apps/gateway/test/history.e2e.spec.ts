@@ -30,6 +30,17 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }
 
+it('gives large messages in pages, whatever their text costs on the way', async () => {
+  const ann = await starling.login(unique('ann'));
+  const group = unique('group');
+  accepted(await ann.join(group));
+  const content = '"漢'.repeat(12_000);
+  for (let i = 0; i < 50; i++) accepted(await ann.sendToGroup(group, content));
+  const found = await ann.wholeHistory(1, group);
+  expect(found.map(({ seq }) => seq)).toEqual(range(1, 50));
+  for (const message of found) expect(message['content']).toBe(content);
+});
+
 it.each(FORMS)('shows messages as they were delivered, oldest first (%s)', async (form) => {
   const ann = await starling.login(unique('ann'), { form });
   const ben = await starling.login(unique('ben'), { form });

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { RepairEntry, StoredMessage } from '@starling/bus';
 import type { ConversationKey } from '@starling/protocol';
 import { MESSAGE_REPOSITORY, type MessageRepository } from '../repository/message-repository.js';
-import { PAGE_BYTES, sizeOf } from './page-size.js';
+import { PAGE_CHARACTERS, sizeOf } from './page-size.js';
 
 /** Entries that one repair answers. */
 const REPAIR_MAX = 500;
@@ -88,7 +88,9 @@ export class HistoryService {
 
 /** The first ones that fill a page, at least one. */
 function fitting(messages: StoredMessage[]): StoredMessage[] {
-  let bytes = 0;
-  const end = messages.findIndex((message, index) => (bytes += sizeOf(message)) > PAGE_BYTES && index > 0);
+  let size = 0;
+  const end = messages.findIndex(
+    (message, index) => (size += sizeOf(message)) > PAGE_CHARACTERS && index > 0,
+  );
   return end === -1 ? messages : messages.slice(0, end);
 }
