@@ -26,6 +26,8 @@ import { StoreMetrics } from './store-metrics.js';
 export class PartitionLeaders implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   private readonly leaders = new Set<PartitionLeader>();
   private readonly opening = new Set<Promise<void>>();
+  /** From the first lease asked for until the end. */
+  private leading = false;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -50,12 +52,14 @@ export class PartitionLeaders implements OnModuleInit, OnApplicationBootstrap, O
 
   /** Resolves with every partition open that could be had at once: whoever is let in after this can send. */
   async onApplicationBootstrap(): Promise<void> {
+    this.leading = true;
     await this.leases.start((lease) => this.lead(lease));
     await Promise.all(this.opening);
   }
 
   /** Late, so that gateways can finish what they began. */
   async onApplicationShutdown(): Promise<void> {
+    this.leading = false;
     await this.leases.stop();
     await this.membership.stop();
   }
@@ -86,6 +90,7 @@ export class PartitionLeaders implements OnModuleInit, OnApplicationBootstrap, O
   }
 
   private async check(): Promise<void> {
+    if (!this.leading) throw new Error('no partition is led before the start and after the end');
     for (const { isOpen, partition } of this.leaders) {
       if (!isOpen) throw new Error(`partition ${partition} is not open`);
     }
