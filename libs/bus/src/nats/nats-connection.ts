@@ -109,7 +109,9 @@ export class BusConnection {
   async close(): Promise<void> {
     if (this.isClosed) return;
     if (this.isConnected)
-      await Promise.race([this.nats.flush(), sleep(API_TIMEOUT_MS)]).catch(() => undefined);
+      await Promise.race([this.nats.flush(), sleep(API_TIMEOUT_MS, undefined, { ref: false })]).catch(
+        () => undefined,
+      );
     await this.nats.close();
   }
 

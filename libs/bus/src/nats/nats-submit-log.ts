@@ -138,6 +138,8 @@ class NatsSubmitReader implements SubmitReader {
       beforeReopening: (position, last) => reader.beSameStream(position, last),
       onFlowing: (flowing) => reader.announce(flowing),
     });
+    // Only then gateways find somebody who reads.
+    await connection.nats.flush().catch(() => undefined);
     return reader;
   }
 
