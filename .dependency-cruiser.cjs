@@ -47,13 +47,13 @@ module.exports = {
     {
       name: 'libs-have-one-door',
       severity: 'error',
-      from: { path: '^(?:apps|libs)/([^/]+)/' },
+      from: { path: '^(?:apps|libs|faults)/([^/]+)' },
       to: { path: '^libs/([^/]+)/', pathNot: '^libs/($1/|[^/]+/src/index\\.ts$)' },
     },
     {
       name: 'testing-is-for-tests',
       severity: 'error',
-      from: { pathNot: '(\\.spec\\.ts$|\\.contract\\.ts$|/test/|^libs/testing/|^bench/)' },
+      from: { pathNot: '(\\.spec\\.ts$|\\.contract\\.ts$|/test/|^libs/testing/|^bench/|^faults/)' },
       to: { path: '^libs/testing/' },
     },
     {

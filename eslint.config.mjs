@@ -23,7 +23,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.spec.ts', '**/*.contract.ts', 'libs/testing/**', 'apps/*/test/**'],
+    files: ['**/*.spec.ts', '**/*.contract.ts', 'libs/testing/**', 'apps/*/test/**', 'faults/**'],
     rules: {
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',

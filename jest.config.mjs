@@ -29,7 +29,7 @@ export const basics = {
  */
 export default {
   projects: [
-    { ...basics, displayName: 'starling', testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts'] },
+    { ...basics, displayName: 'starling', testMatch: ['<rootDir>/{apps,libs,faults}/**/*.spec.ts'] },
     {
       ...basics,
       displayName: 'cluster',

@@ -1,0 +1,147 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  accepted,
+  type ChatClient,
+  type Entitlement,
+  type Form,
+  type SendRecord,
+  show,
+  type Starling,
+  type View,
+  ViewRecorder,
+} from '@starling/testing';
+
+const AGAIN_MS = 100;
+/** Longer than the server's own deadline. */
+const ANSWER_PATIENCE_MS = 20_000;
+/** Retrying for longer than this means that something does not come back. */
+const SETTLE_PATIENCE_MS = 90_000;
+
+interface Connection {
+  readonly client: ChatClient;
+  readonly recorder: ViewRecorder;
+  /** Heads of the user's conversations once the connection was bound; null for the first, made before any message. */
+  readonly heads: ReadonlyMap<string, number> | null;
+}
+
+/** A user with one connection at a time, who comes back whenever it is cut, and sends again what was not acknowledged. */
+export class Member {
+  readonly connections: Connection[] = [];
+  /** Longest time from a message's first try to its acknowledgement. */
+  slowestMs = 0;
+  retries = 0;
+  readonly refusals = new Map<string, number>();
+  /** Contents of own messages that were sent more than once: they may be answered more than once, too. */
+  readonly sentAgain = new Set<string>();
+  private online: Promise<Connection>;
+  private leaving = false;
+
+  constructor(
+    readonly userId: string,
+    private readonly form: Form,
+    private readonly gateway: number,
+    private readonly starling: Starling,
+    private readonly headsFor: (client: ChatClient) => Promise<ReadonlyMap<string, number>>,
+  ) {
+    this.online = this.connect(true);
+    this.online.catch(() => undefined);
+  }
+
+  async client(): Promise<ChatClient> {
+    return (await this.online).client;
+  }
+
+  leave(): void {
+    this.leaving = true;
+  }
+
+  /** Sends until it is acknowledged. */
+  async settle(record: SendRecord): Promise<void> {
+    const begin = performance.now();
+    for (;;) {
+      const client = await this.client();
+      const answer = await client.request(record.packet, ANSWER_PATIENCE_MS).catch(() => null);
+      if (answer && record.answered(answer)) break;
+      if (performance.now() - begin > SETTLE_PATIENCE_MS) {
+        throw client.error(
+          `has no acknowledgement after ${SETTLE_PATIENCE_MS} ms; last answer: ${show(answer)}`,
+        );
+      }
+      this.retries++;
+      this.sentAgain.add(record.sent.content);
+      const why = answer ? String(answer['errorCode']) : 'cut';
+      this.refusals.set(why, (this.refusals.get(why) ?? 0) + 1);
+      await delay(AGAIN_MS);
+    }
+    this.slowestMs = Math.max(this.slowestMs, performance.now() - begin);
+  }
+
+  /** Asks until it is granted: joins and quits are the same however often they are asked for. */
+  async ask(what: (client: ChatClient) => ReturnType<ChatClient['join']>): Promise<void> {
+    const end = performance.now() + SETTLE_PATIENCE_MS;
+    for (;;) {
+      const client = await this.client();
+      const answer = await what(client).catch(() => null);
+      if (answer?.['success'] === true) return;
+      if (performance.now() > end) throw client.error(`was never granted it; last answer: ${show(answer)}`);
+      await delay(AGAIN_MS);
+    }
+  }
+
+  /**
+   * What each connection was shown: all of it by what the user had a right to, and what came after it was bound also
+   * for being complete, if the connection lived to the end.
+   */
+  views(rights: ReadonlyMap<string, Entitlement>): View[] {
+    return this.connections.flatMap(({ client, recorder, heads }) => {
+      const view = recorder.view(rights);
+      const shown = view.shown.map((each) => ({
+        ...each,
+        answer: each.answer || this.sentAgain.has(each.content),
+      }));
+      const isLast = client === this.connections.at(-1)!.client;
+      if (isLast && heads === null) return { ...view, shown };
+      const partly = { ...view, shown, entitled: mapped(rights, (right) => ({ ...right, complete: false })) };
+      if (!isLast) return partly;
+      const after = (name: string) => heads?.get(name) ?? 0;
+      const entitled = mapped(rights, (right, name) => ({
+        ...right,
+        after: Math.max(right.after, after(name)),
+      }));
+      const later = shown.filter(({ conversation, seq }) => seq > after(conversation));
+      return [partly, { ...view, viewer: `${view.viewer}, back`, shown: later, entitled }];
+    });
+  }
+
+  private async connect(first: boolean): Promise<Connection> {
+    const end = performance.now() + SETTLE_PATIENCE_MS;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const client = await this.starling.connect(this.userId, {
+          form: this.form,
+          gateway: this.gateway + attempt,
+        });
+        const recorder = new ViewRecorder(client);
+        accepted(await client.login());
+        const connection = { client, recorder, heads: first ? null : await this.headsFor(client) };
+        this.connections.push(connection);
+        void client.waitForClose(2 ** 31 - 1).then(() => {
+          if (this.leaving) return;
+          this.online = this.connect(false);
+          this.online.catch(() => undefined);
+        });
+        return connection;
+      } catch (error) {
+        if (this.leaving || performance.now() > end) throw error;
+        await delay(AGAIN_MS);
+      }
+    }
+  }
+}
+
+function mapped(
+  rights: ReadonlyMap<string, Entitlement>,
+  change: (right: Entitlement, name: string) => Entitlement,
+): Map<string, Entitlement> {
+  return new Map([...rights].map(([name, right]) => [name, change(right, name)]));
+}
