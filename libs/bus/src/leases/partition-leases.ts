@@ -10,7 +10,7 @@ export interface Lease {
   readonly isHeld: boolean;
 }
 
-/** What is done while a lease is held, until `lease.ending`. The lease is given back when it settles. */
+/** What is done while a lease is held, until `lease.ending`, which is not aborted yet. It is given back afterwards. */
 export type PartitionWork = (lease: Lease) => Promise<void>;
 
 /**

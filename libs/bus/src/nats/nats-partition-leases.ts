@@ -6,7 +6,7 @@ import { LeaseBucket, type LeaseEntry } from './lease-bucket.js';
 import type { BusConnection } from './nats-connection.js';
 
 const RENEWALS_A_LEASE = 3;
-const LOOKS_A_LEASE = 10;
+const LOOKS_A_LEASE = 20;
 
 export interface PartitionLeasesOptions {
   readonly partitions: number;
@@ -147,7 +147,9 @@ export class NatsPartitionLeases implements PartitionLeases {
           this.worker,
           partitions.get(String(partition))?.revision ?? 0,
         );
-        if (revision !== null) this.lead(bucket, partition, revision, sentAt + this.options.leaseMs);
+        if (revision === null) return;
+        if (this.isStopping) return bucket.giveBack(key, this.worker);
+        this.lead(bucket, partition, revision, sentAt + this.options.leaseMs);
       }),
     );
   }
@@ -157,7 +159,6 @@ export class NatsPartitionLeases implements PartitionLeases {
       this.lose(lease, 'it could not be renewed'),
     );
     this.held.set(partition, lease);
-    if (this.isStopping) lease.end();
     this.logger.info({ partition, worker: this.worker }, 'leads the partition');
     const ended = this.work(lease)
       .catch((err: unknown) => this.logger.error({ err, partition }, 'the work on a partition failed'))
