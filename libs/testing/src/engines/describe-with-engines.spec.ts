@@ -28,7 +28,8 @@ describe('a test run without engines', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   async function run(env: Record<string, string> = {}): Promise<{ code: number | null; output: string }> {
-    const args = ['node_modules/jest/bin/jest.js', '--roots', folder, '--testMatch', '**/*.spec.ts'];
+    const args = ['node_modules/jest/bin/jest.js', '--selectProjects', 'starling', '--roots', folder];
+    args.push('--testMatch', '**/*.spec.ts');
     const reporters = ['default', resolve(__dirname, 'left-out-reporter.mjs')];
     const options = [...reporters.flatMap((reporter) => ['--reporters', reporter]), '--verbose', '--ci'];
     const jest = new StartedProcess('jest', [...args, ...options, '--colors=false'], {
