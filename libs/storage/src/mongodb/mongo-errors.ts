@@ -52,8 +52,9 @@ export function storageErrorOf(error: unknown): unknown {
     return new StatementError(`MongoDB cannot take it: ${name}`);
   if (typeof code === 'number')
     return new StorageUnavailableError(`MongoDB: ${name} ${nameOf(code, codeName)}`);
-  // Without a code it is about connections, and names hosts at most.
-  if (name.startsWith('Mongo')) return new StorageUnavailableError(`MongoDB: ${name}: ${message}`);
+  // Without a code of the server's it is about connections, and names hosts at most. In the moment a server dies the
+  // driver also lets plain errors of the socket through.
+  if (name.startsWith('Mongo') || name === 'Error') return new StorageUnavailableError(`MongoDB: ${name}: ${message}`);
   return error;
 }
 
