@@ -54,7 +54,8 @@ export function storageErrorOf(error: unknown): unknown {
     return new StorageUnavailableError(`MongoDB: ${name} ${nameOf(code, codeName)}`);
   // Without a code of the server's it is about connections, and names hosts at most. In the moment a server dies the
   // driver also lets plain errors of the socket through.
-  if (name.startsWith('Mongo') || name === 'Error') return new StorageUnavailableError(`MongoDB: ${name}: ${message}`);
+  if (name.startsWith('Mongo') || name === 'Error')
+    return new StorageUnavailableError(`MongoDB: ${name}: ${message}`);
   return error;
 }
 
