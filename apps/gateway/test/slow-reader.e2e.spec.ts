@@ -16,11 +16,23 @@ const FORMS: Form[] = ['object', 'frame', 'bytes'];
 const CONTENT = 'x'.repeat(200_000);
 /** Per slow reader: many times what may wait, and more than the kernel's own buffers take. */
 const MESSAGES = 150;
+const SLOW = 12;
+
+/** A new process grows with its first traffic, whoever reads it; what is measured begins after that. */
+beforeAll(async () => {
+  const group = unique('warm');
+  const readers = await Promise.all(FORMS.map((form) => starling.login(unique('warm'), { form })));
+  for (const reader of readers) accepted(await reader.join(group));
+  for (let i = 0; i < MESSAGES; i++) accepted(await readers[0]!.sendToGroup(group, `${i} ${CONTENT}`));
+  await starling.closeClients();
+});
 
 it.each(FORMS)('is closed, while memory stays bounded and others get everything (%s)', async (form) => {
   const sender = await starling.login(unique('sender'));
   const quick = await starling.login(unique('quick'), { form });
-  const slow = await Promise.all([0, 1, 2, 3].map(() => starling.login(unique('slow'), { form })));
+  const slow = await Promise.all(
+    Array.from({ length: SLOW }, () => starling.login(unique('slow'), { form })),
+  );
   const group = unique('group');
   for (const member of [sender, quick, ...slow]) accepted(await member.join(group));
   const closedBefore = await closedAsSlow();
@@ -46,8 +58,8 @@ it.each(FORMS)('is closed, while memory stays bounded and others get everything 
     expect(reader.shown.map(({ seq }) => seq)).toEqual(reader.shown.map((_, i) => i + 1));
     expect(reader.shown.length).toBeLessThan(MESSAGES);
   }
-  // The slow readers were owed 120 MB in all. What Node keeps for its own sake is allowed for.
-  expect(peak - before).toBeLessThan(90 * MB);
+  // The slow readers were owed 360 MB in all. What Node keeps for its own sake, in each gateway, is allowed for.
+  expect(peak - before).toBeLessThan(90 * MB * starling.gateways.length);
 });
 
 it('that never reads answers is closed, too', async () => {
