@@ -1,3 +1,4 @@
+export * from './alterations/alteration.js';
 export * from './checker/checker.js';
 export * from './checker/random.js';
 export * from './checker/recorder.js';

@@ -1,9 +1,10 @@
+import type { Alteration } from '../alterations/alteration.js';
 import type { Engine } from '../engines/engine.js';
 import type { EngineName } from '../engines/engine-name.js';
 import { freshDatabase } from '../engines/fresh-database.js';
 import { startMongo, startNats, startRedis } from '../engines/start-engine.js';
 import type { StartedProcess } from '../process/started-process.js';
-import { PATIENCE_MS } from '../process/until.js';
+import { PATIENCE_MS, until } from '../process/until.js';
 import { type Installation, ready, type Service, spawnApp } from './installation.js';
 
 export type Engines = Readonly<Record<EngineName, Engine>>;
@@ -18,6 +19,8 @@ export interface ClusterOptions {
    * no time, and a database of its own on a server that all clusters of a test file share.
    */
   readonly engines?: Engines;
+  /** By app: what all its processes run with, also when they are restarted. */
+  readonly alterations?: Readonly<Record<string, Alteration>>;
 }
 
 type Environment = Readonly<Record<string, string>>;
@@ -59,7 +62,9 @@ export class ClusterInstallation implements Installation {
     ];
     // The others wait for the migration, so all may start at once.
     const migration = spawnApp('migrate', { ...this.environment, ...env });
-    this.started = apps.map((app) => spawnApp(app, { ...this.environment, ...env }));
+    this.started = apps.map((app) =>
+      spawnApp(app, { ...this.environment, ...env }, this.options.alterations?.[app]),
+    );
     const { code } = await migration.exited;
     if (code !== 0) throw migration.error('failed');
     this.services = await Promise.all(apps.map((app, i) => ready(app, this.started[i]!)));
@@ -71,11 +76,21 @@ export class ClusterInstallation implements Installation {
 
   /** Starts the process again after it has ended, as what watches over processes would; a gateway on its old port. */
   async restart(ended: Service): Promise<Service> {
-    const port: Environment = ended.app === 'gateway' ? { PORT: String(ended.port) } : {};
-    const process = spawnApp(ended.app, { ...this.environment, ...this.startEnv, ...port });
-    this.started = this.started.map((other) => (other === ended.process ? process : other));
-    const service = await ready(ended.app, process);
-    this.services = this.services.map((other) => (other === ended ? service : other));
+    const { app } = ended;
+    const process = this.spawnAgain(ended, this.options.alterations?.[app]);
+    return this.replace(ended, await ready(app, process));
+  }
+
+  /**
+   * Starts the process again after it has ended, with an alteration by which it kills itself, and resolves when it
+   * has, which may be before it is ready. Rejects when it ends otherwise, or does not within the time. What is
+   * returned can be restarted.
+   */
+  async restartUntilKilled(ended: Service, alteration: Alteration, patienceMs = 60_000): Promise<Service> {
+    const process = this.spawnAgain(ended, alteration);
+    const service = this.replace(ended, { ...ended, process });
+    await until(`${ended.app} to have killed itself`, () => process.exit, patienceMs);
+    if (process.exit?.signal !== 'SIGKILL') throw process.error(`was not killed: ${alteration.name}`);
     return service;
   }
 
@@ -92,6 +107,18 @@ export class ClusterInstallation implements Installation {
   async dispose(): Promise<void> {
     if (this.options.engines || !this.engines) return;
     await Promise.all([this.engines.nats.stop(), this.engines.redis.stop()]);
+  }
+
+  private spawnAgain({ app, port, process: ended }: Service, alteration?: Alteration): StartedProcess {
+    const env: Environment = app === 'gateway' ? { PORT: String(port) } : {};
+    const process = spawnApp(app, { ...this.environment, ...this.startEnv, ...env }, alteration);
+    this.started = this.started.map((other) => (other === ended ? process : other));
+    return process;
+  }
+
+  private replace(ended: Service, service: Service): Service {
+    this.services = this.services.map((other) => (other === ended ? service : other));
+    return service;
   }
 
   private async prepare(): Promise<void> {

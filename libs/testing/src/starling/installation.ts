@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { type Alteration, alterationStart } from '../alterations/alteration.js';
 import { type LogLine, StartedProcess } from '../process/started-process.js';
 import { until } from '../process/until.js';
 
@@ -33,16 +34,18 @@ export interface Service {
   readonly port: number;
 }
 
-export function spawnApp(app: string, env: Environment): StartedProcess {
+export function spawnApp(app: string, env: Environment, alteration?: Alteration): StartedProcess {
   const main = resolve(`dist/apps/${app}/src/main.js`);
   if (!existsSync(main)) throw new Error(`${main} does not exist: run "npm run build" first`);
-  return new StartedProcess(app, ['--enable-source-maps', main], {
+  const altered = alterationStart(alteration);
+  return new StartedProcess(app, ['--enable-source-maps', ...altered.args, main], {
     HOST: '127.0.0.1',
     PORT: '0',
     LOG_FORMAT: 'json',
     // Starting costs most of what a short test costs.
     NODE_COMPILE_CACHE: join(tmpdir(), 'starling-test-compiled'),
     ...env,
+    ...altered.env,
   });
 }
 
