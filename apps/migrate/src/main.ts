@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import { ConfigurationError, configFromEnvironment, type Config } from '@starling/config';
 import { createLogger } from '@starling/observability';
+import { readConfig } from '@starling/process';
 import { MongoDatabase, StorageStartError } from '@starling/storage';
 import { GroupsModule } from '../../groups/src/index.js';
 import { MessageStoreModule } from '../../message-store/src/index.js';
@@ -23,14 +23,4 @@ try {
   if (error instanceof StorageStartError) logger.fatal(error.message);
   else logger.fatal({ err: error }, 'cannot migrate');
   process.exit(1);
-}
-
-function readConfig(): Config {
-  try {
-    return configFromEnvironment();
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(1);
-  }
 }

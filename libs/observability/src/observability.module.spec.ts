@@ -47,15 +47,18 @@ describe('over HTTP', () => {
   it('/readyz is 503 while starting, 200 when ready, 503 while draining, and never goes back', async () => {
     expect(await get('/readyz')).toEqual({
       status: 503,
-      body: { ready: false, state: 'starting', checks: {} },
+      body: { ready: false, state: 'starting', checks: {}, notes: {} },
     });
     readiness.started();
-    expect(await get('/readyz')).toEqual({ status: 200, body: { ready: true, state: 'ready', checks: {} } });
+    expect(await get('/readyz')).toEqual({
+      status: 200,
+      body: { ready: true, state: 'ready', checks: {}, notes: {} },
+    });
     readiness.draining();
     readiness.started();
     expect(await get('/readyz')).toEqual({
       status: 503,
-      body: { ready: false, state: 'draining', checks: {} },
+      body: { ready: false, state: 'draining', checks: {}, notes: {} },
     });
   });
 
@@ -70,12 +73,13 @@ describe('over HTTP', () => {
       ready: true,
       state: 'ready',
       checks: { bus: 'ok', store: 'ok' },
+      notes: {},
     });
     storeWorks = false;
     for (let i = 0; i < 3; i++) {
       expect(await get('/readyz')).toEqual({
         status: 503,
-        body: { ready: false, state: 'ready', checks: { bus: 'ok', store: 'failed' } },
+        body: { ready: false, state: 'ready', checks: { bus: 'ok', store: 'failed' }, notes: {} },
       });
     }
     storeWorks = true;
@@ -84,6 +88,15 @@ describe('over HTTP', () => {
       expect.objectContaining({ level: 'warn', check: 'store', msg: 'not ready' }),
       expect.objectContaining({ level: 'info', check: 'store', msg: 'ready again' }),
     ]);
+  });
+
+  it('/readyz keeps what somebody should look into, and is ready all the same', async () => {
+    readiness.started();
+    readiness.note('partition 3', 'its log has lost submits');
+    expect(await get('/readyz')).toMatchObject({
+      status: 200,
+      body: { ready: true, notes: { 'partition 3': 'its log has lost submits' } },
+    });
   });
 
   it('/readyz does not let probes pile up on a check that hangs', async () => {
@@ -125,6 +138,7 @@ describe('ReadinessChecks', () => {
       ready: false,
       state: 'ready',
       checks: { hangs: 'failed', throws: 'failed' },
+      notes: {},
     });
   });
 

@@ -6,6 +6,8 @@ export interface ReadinessReport {
   readonly ready: boolean;
   readonly state: ProcessState;
   readonly checks: Readonly<Record<string, 'ok' | 'failed'>>;
+  /** What somebody should look into though the process can work. */
+  readonly notes: Readonly<Record<string, string>>;
 }
 
 /** Resolves when the part can do its work, rejects when it cannot. */
@@ -19,6 +21,7 @@ export class ReadinessChecks {
   private state: ProcessState = 'starting';
   private readonly checks = new Map<string, ReadinessCheck>();
   private readonly failed = new Set<string>();
+  private readonly notes = new Map<string, string>();
   private running: Promise<ReadinessReport> | null = null;
 
   constructor(
@@ -30,6 +33,11 @@ export class ReadinessChecks {
   add(name: string, check: ReadinessCheck): void {
     if (this.checks.has(name)) throw new Error(`there is a readiness check named ${name}`);
     this.checks.set(name, check);
+  }
+
+  /** Stays in the report until the process ends, without making it unready. */
+  note(about: string, text: string): void {
+    this.notes.set(about, text);
   }
 
   /** The process has started: from now on the checks decide. */
@@ -55,6 +63,7 @@ export class ReadinessChecks {
       ready: this.state === 'ready' && results.every(Boolean),
       state: this.state,
       checks: Object.fromEntries(names.map((name, i) => [name, results[i] ? 'ok' : 'failed'])),
+      notes: Object.fromEntries(this.notes),
     };
   }
 

@@ -1,2 +1,2 @@
-export { runProcess, type RunningProcess } from './run-process.js';
+export { readConfig, runProcess, type RunningProcess } from './run-process.js';
 export { startApp } from './start-app.js';

@@ -35,7 +35,8 @@ export async function runProcess(
   }
 }
 
-function readConfig(): Config {
+/** Ends the process with the configuration's problems, in one message for people, when it has any. */
+export function readConfig(): Config {
   try {
     return configFromEnvironment();
   } catch (error) {

@@ -9,6 +9,7 @@ import {
   partitionOf,
   SUBMIT_LOG,
   SUBMIT_PUBLISHER,
+  type LossRecord,
   type RequestClient,
   type Submit,
   type SubmitLog,
@@ -64,6 +65,7 @@ describe('PartitionLeader', () => {
   let registry: Registry;
   let emitted: [RoomName, MessageEvent][];
   let leader: PartitionLeader;
+  let losses: LossRecord[];
   let lease: { partition: number; isHeld: boolean };
   let packets = 0;
 
@@ -79,6 +81,7 @@ describe('PartitionLeader', () => {
     registry = new Registry();
     metrics = new StoreMetrics(registry);
     emitted = [];
+    losses = [];
     lease = { partition: 0, isHeld: true };
     leader = newLeader();
     await leader.start();
@@ -107,6 +110,7 @@ describe('PartitionLeader', () => {
       delivery: new Delivery(emitter, metrics, logger),
       metrics,
       logger,
+      onLoss: (loss) => losses.push(loss),
     });
   }
 
@@ -233,6 +237,28 @@ describe('PartitionLeader', () => {
     // The head of a conversation that was just written is not read again.
     expect(await calls()).toEqual({ duplicates: 3, heads: 2, commit: 3 });
     expect(await valueOf('starling_store_publishes_total')).toEqual({ value: 601 });
+  });
+
+  it('records and tells a loss of the log once, before anything moves the position', async () => {
+    await leader.stop();
+    const lost: LossRecord = { partition: 0, position: 0, messageId: 'gone', found: 'another submit' };
+    const whole = log;
+    log = {
+      open: async (partition, from) => {
+        const reader = await whole.open(partition, from);
+        return Object.defineProperty(reader, 'lost', { value: lost });
+      },
+    };
+    leader = newLeader();
+    await leader.start();
+    await leader.stop();
+    leader = newLeader();
+    await leader.start();
+    expect(losses).toEqual([lost, lost]);
+    // Known to be the same one by its record in the store.
+    expect(await repository.recordLoss(lost)).toBe(false);
+    expect(await valueOf('starling_store_log_losses_total')).toEqual({ value: 1 });
+    expect(await submit()).toMatchObject({ kind: 'stored', seq: 1 });
   });
 
   it('gathers what comes while a commit is under way into the next one', async () => {

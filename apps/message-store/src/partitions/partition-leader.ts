@@ -41,6 +41,8 @@ export interface PartitionLeaderOptions {
   readonly delivery: Delivery;
   readonly metrics: StoreMetrics;
   readonly logger: Logger;
+  /** Told of a loss when it has been recorded. */
+  readonly onLoss: (loss: LossRecord) => void;
 }
 
 /**
@@ -126,14 +128,18 @@ export class PartitionLeader {
     this.position = position;
     this.heads.drop();
     this.reader = await log.open(partition, { position, messageId });
-    this.report(this.reader.lost);
+    await this.report(this.reader.lost);
   }
 
-  private report(lost: LossRecord | null): void {
+  /** Before the first commit, which moves the position: from then on nobody would find the loss again. */
+  private async report(lost: LossRecord | null): Promise<void> {
     if (lost === null || lost.position === this.reportedLoss) return;
+    const { repository, metrics, logger, onLoss } = this.options;
+    const isNew = await repository.recordLoss(lost);
     this.reportedLoss = lost.position;
-    this.options.metrics.losses.inc();
-    this.options.logger.error({ ...lost }, 'the log has lost submits; none of them was acknowledged');
+    if (isNew) metrics.losses.inc();
+    logger.error({ ...lost }, 'the log has lost submits; none of them was acknowledged');
+    onLoss(lost);
   }
 
   private async close(): Promise<void> {

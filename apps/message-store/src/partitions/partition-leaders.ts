@@ -76,6 +76,7 @@ export class PartitionLeaders implements OnModuleInit, OnApplicationBootstrap, O
       delivery,
       metrics,
       logger,
+      onLoss: ({ partition }) => this.readiness.note(`partition ${partition}`, 'its log has lost submits'),
     });
     this.leaders.add(leader);
     const opening = leader.start();

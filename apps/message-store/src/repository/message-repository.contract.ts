@@ -190,6 +190,14 @@ export function messageRepositoryContract(name: string, start: () => Promise<Sta
         expect(await repository.partition(0)).toMatchObject({ position: 2, messageId: null });
       });
 
+      it('keeps the record of a loss once, however often it is found', async () => {
+        const loss = { partition: 0, position: 7, messageId: 'last', found: 'another submit' } as const;
+        expect(await repository.recordLoss(loss)).toBe(true);
+        expect(await repository.recordLoss(loss)).toBe(false);
+        expect(await repository.recordLoss({ ...loss, position: 9, messageId: null })).toBe(true);
+        expect(await repository.recordLoss({ ...loss, partition: 1 })).toBe(true);
+      });
+
       it('gives seqs 1..n without gap or repeat to racing leaders, of whom the older ones are void', async () => {
         const committed: number[] = [];
         let uncertain = 0;

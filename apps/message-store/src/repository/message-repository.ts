@@ -1,4 +1,11 @@
-import type { LogPosition, Positions, ReplayCursor, StoredMessage, TouchedConversation } from '@starling/bus';
+import type {
+  LogPosition,
+  LossRecord,
+  Positions,
+  ReplayCursor,
+  StoredMessage,
+  TouchedConversation,
+} from '@starling/bus';
 import type { ConversationKey } from '@starling/protocol';
 
 /** A partition's document: who may write to it and how far its log has been dealt with. */
@@ -94,6 +101,8 @@ export interface MessageRepository {
   /** The position of every partition. */
   positions(): Promise<Positions>;
   commit(batch: Batch): Promise<CommitResult>;
+  /** Keeps it for whoever looks into it; false when it is kept already: every opening may find the same again. */
+  recordLoss(loss: LossRecord): Promise<boolean>;
 
   /** Heads by conversation; without those that have no message. */
   heads(conversations: readonly ConversationKey[]): Promise<Map<ConversationKey, Head>>;

@@ -1,4 +1,4 @@
-import { PARTITION_HASH, type StoredMessage } from '@starling/bus';
+import { PARTITION_HASH, type LossRecord, type StoredMessage } from '@starling/bus';
 import type { ConversationKey } from '@starling/protocol';
 import {
   isDuplicateKey,
@@ -50,6 +50,10 @@ export interface SetAsideDocument {
   readonly reason: string;
   readonly submit: string | null;
   readonly setAsideAt: number;
+}
+
+export interface LossDocument extends LossRecord {
+  readonly foundAt: number;
 }
 
 export interface ReadCursorDocument {
@@ -134,6 +138,14 @@ export const SET_ASIDE = {
   ).index({ partition: 1, position: 1 }, { unique: true }),
 };
 
+export const LOSSES = {
+  name: 'log_losses',
+  schema: new Schema<LossDocument>(
+    { partition: number, position: number, messageId: textOrNull, found: text, foundAt: number },
+    MONGO_SCHEMA,
+  ).index({ partition: 1, position: 1 }, { unique: true }),
+};
+
 export const READ_CURSORS = {
   name: 'read_cursors',
   schema: new Schema<ReadCursorDocument>(
@@ -168,6 +180,7 @@ export const MESSAGE_COLLECTIONS: MongoCollections = {
     MESSAGES,
     CONVERSATIONS,
     SET_ASIDE,
+    LOSSES,
     READ_CURSORS,
     REPLAYS,
     REPLAY_CURSORS,

@@ -1,4 +1,4 @@
-import type { Positions, ReplayCursor, StoredMessage, TouchedConversation } from '@starling/bus';
+import type { LossRecord, Positions, ReplayCursor, StoredMessage, TouchedConversation } from '@starling/bus';
 import type { ConversationKey } from '@starling/protocol';
 import {
   isDuplicateKey,
@@ -24,6 +24,7 @@ import {
   CONVERSATIONS,
   dedupeId,
   keyOfDedupeId,
+  LOSSES,
   MESSAGE_COLLECTIONS,
   MESSAGES,
   PARTITIONS,
@@ -33,6 +34,7 @@ import {
   REPLAYS,
   SET_ASIDE,
   type ConversationDocument,
+  type LossDocument,
   type MessageDocument,
   type PartitionDocument,
   type ReadCursorDocument,
@@ -146,6 +148,14 @@ export class MongoMessageRepository implements MessageRepository {
       lead.committing = false;
       if (this.leads.get(batch.partition) !== lead) await lead.session.endSession();
     }
+  }
+
+  async recordLoss(loss: LossRecord): Promise<boolean> {
+    const { partition, position, messageId, found } = loss;
+    const losses = this.database.collection<LossDocument>(LOSSES);
+    return this.database.run(() =>
+      insertedFirst(losses.insertOne({ partition, position, messageId, found, foundAt: Date.now() })),
+    );
   }
 
   async heads(conversations: readonly ConversationKey[]): Promise<Map<ConversationKey, Head>> {
@@ -378,15 +388,8 @@ export class MongoMessageRepository implements MessageRepository {
     );
   }
 
-  /** False when there is one already. */
-  private async firstCursor(cursor: ReadCursorDocument): Promise<boolean> {
-    try {
-      await this.database.collection<ReadCursorDocument>(READ_CURSORS).insertOne({ ...cursor });
-      return true;
-    } catch (error) {
-      if (isDuplicateKey(error)) return false;
-      throw error;
-    }
+  private firstCursor(cursor: ReadCursorDocument): Promise<boolean> {
+    return insertedFirst(this.database.collection<ReadCursorDocument>(READ_CURSORS).insertOne({ ...cursor }));
   }
 
   private async writeReplays(
@@ -449,6 +452,17 @@ export class MongoMessageRepository implements MessageRepository {
         .collection<ReplayCursorDocument>(REPLAY_CURSORS)
         .deleteMany({ userId: { $in: users } }, { session });
     });
+  }
+}
+
+/** False when there is one with its key already. */
+async function insertedFirst(insertion: Promise<unknown>): Promise<boolean> {
+  try {
+    await insertion;
+    return true;
+  } catch (error) {
+    if (isDuplicateKey(error)) return false;
+    throw error;
   }
 }
 

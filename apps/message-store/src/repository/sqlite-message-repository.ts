@@ -1,5 +1,6 @@
 import {
   PARTITION_HASH,
+  type LossRecord,
   type Positions,
   type ReplayCursor,
   type StoredMessage,
@@ -93,6 +94,17 @@ export class SqliteMessageRepository implements MessageRepository {
       if (error instanceof StatementError) return 'unstorable';
       throw error;
     }
+  }
+
+  async recordLoss({ partition, position, messageId, found }: LossRecord): Promise<boolean> {
+    const [insert] = await this.database.transaction([
+      {
+        sql: `INSERT INTO log_losses (partition, position, message_id, found, found_at) VALUES (?, ?, ?, ?, ?)
+              ON CONFLICT DO NOTHING`,
+        params: [partition, position, messageId, found, Date.now()],
+      },
+    ]);
+    return insert?.changes === 1;
   }
 
   async heads(conversations: readonly ConversationKey[]): Promise<Map<ConversationKey, Head>> {

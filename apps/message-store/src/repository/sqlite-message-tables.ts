@@ -78,4 +78,14 @@ export const MESSAGE_TABLES = [
     PRIMARY KEY (user_id, conversation)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE log_losses (
+    partition  INTEGER NOT NULL,
+    position   INTEGER NOT NULL,
+    message_id TEXT,
+    found      TEXT NOT NULL,
+    found_at   INTEGER NOT NULL,
+    PRIMARY KEY (partition, position)
+  ) STRICT;
+  `,
 ] as const;

@@ -13,9 +13,6 @@ import { InProcessPartitionLeases } from './in-process-partition-leases.js';
 import { InProcessRequestProxy, InProcessRequestServer } from './in-process-requests.js';
 import { InProcessSubmits } from './in-process-submits.js';
 
-/** In one process a handler always answers unless it hangs; then its caller should not. */
-const REQUEST_TIMEOUT_MS = 10_000;
-
 /** The bus of the embedded profile: every port of it, within one process. */
 @Global()
 @Module({
@@ -26,7 +23,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
       provide: REQUEST_CLIENT,
       inject: [InProcessRequestServer],
       useFactory: (server: InProcessRequestServer) =>
-        new NestRequestClient(new InProcessRequestProxy(server), REQUEST_TIMEOUT_MS),
+        new NestRequestClient(new InProcessRequestProxy(server)),
     },
     {
       provide: InProcessSubmits,

@@ -16,8 +16,6 @@ import { natsRequestProxy } from './nats-requests.js';
 import { NatsSubmitLog } from './nats-submit-log.js';
 import { NatsSubmitPublisher } from './nats-submit-publisher.js';
 
-const REQUEST_TIMEOUT_MS = 10_000;
-
 const REQUEST_PROXY = Symbol('RequestProxy');
 
 /** How this process connects, for the bus and for `natsRequestServer`. */
@@ -58,7 +56,7 @@ export class NatsBusModule implements OnApplicationShutdown {
         {
           provide: REQUEST_CLIENT,
           inject: [REQUEST_PROXY],
-          useFactory: (proxy: ClientProxy) => new NestRequestClient(proxy, REQUEST_TIMEOUT_MS),
+          useFactory: (proxy: ClientProxy) => new NestRequestClient(proxy),
         },
         {
           provide: NatsSubmitPublisher,

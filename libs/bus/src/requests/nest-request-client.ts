@@ -5,11 +5,14 @@ import type { RequestPattern } from './pattern.js';
 import type { RefusalOnBus } from './refusal-filter.js';
 import type { RequestClient } from './request-client.js';
 
+/** In one process a handler always answers unless it hangs; over NATS also its process may. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
 /** Requests over any of Nest's transports; the transport is all that differs between the profiles. */
 export class NestRequestClient implements RequestClient {
   constructor(
     private readonly proxy: ClientProxy,
-    private readonly timeoutMs: number,
+    private readonly timeoutMs = REQUEST_TIMEOUT_MS,
   ) {}
 
   async request<Request, Reply>(pattern: RequestPattern<Request, Reply>, payload: Request): Promise<Reply> {
