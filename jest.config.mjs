@@ -25,16 +25,21 @@ export const basics = {
 
 /**
  * Unit tests and contract suites stand beside the code; tests of started processes in apps/<app>/test. The end-to-end
- * tests of the gateway can run in both profiles: on one process (`npm test`), and on a cluster with clients at two
- * gateways (`npm run test:cluster`, with the fault scenarios), which is not part of `npm test` yet.
+ * tests of the gateway run in both profiles: on one process, and on a cluster with clients at two gateways; those in
+ * test/cluster only there.
  */
 export default {
   projects: [
-    { ...basics, displayName: 'starling', testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts'] },
+    {
+      ...basics,
+      displayName: 'starling',
+      testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts'],
+      testPathIgnorePatterns: ['/test/cluster/'],
+    },
     {
       ...basics,
       displayName: 'cluster',
-      testMatch: ['<rootDir>/apps/gateway/test/*.e2e.spec.ts'],
+      testMatch: ['<rootDir>/apps/gateway/test/{,cluster/}*.e2e.spec.ts'],
       globals: { STARLING_PROFILE: 'cluster' },
       setupFilesAfterEnv: ['<rootDir>/libs/testing/src/starling/cluster-suites.ts'],
     },
