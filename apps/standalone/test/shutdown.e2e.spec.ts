@@ -71,6 +71,8 @@ it('is not held up by clients that read nothing', async () => {
 
 it('takes no new connections while it goes down, and a second signal changes nothing', async () => {
   starling.signal('SIGTERM');
+  // Two that are sent at once may arrive as one.
+  await starling.waitForLog('that it stops', ({ msg }) => msg === 'stopping');
   starling.signal('SIGTERM');
   expect(await starling.waitForExit()).toEqual({ code: 0, signal: null });
   await expect(starling.connectBytes(unique('late'))).rejects.toThrow();

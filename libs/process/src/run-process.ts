@@ -46,8 +46,12 @@ export function readConfig(): Config {
   }
 }
 
+/** Once; signals that follow change nothing, where without a listener they would end the process at once. */
 function stopOnSignal(running: RunningProcess, logger: Logger): void {
+  let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
+    if (isStopping) return;
+    isStopping = true;
     logger.info({ signal }, 'stopping');
     running.stop().then(
       () => {
@@ -60,7 +64,7 @@ function stopOnSignal(running: RunningProcess, logger: Logger): void {
       },
     );
   };
-  process.once('SIGTERM', stop).once('SIGINT', stop);
+  process.on('SIGTERM', stop).on('SIGINT', stop);
 }
 
 function refuseToStart(error: unknown, logger: Logger): never {
