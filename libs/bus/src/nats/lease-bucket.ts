@@ -15,20 +15,17 @@ export interface LeaseEntry {
   readonly revision: number;
 }
 
-/** A KV bucket whose keys end by themselves after the lease: one for each worker, one for each partition held. */
+/** A KV bucket whose keys end by themselves unless they are renewed: one for each worker, one for each partition held. */
 export class LeaseBucket {
   private constructor(
     private readonly connection: BusConnection,
     private readonly kv: KV,
   ) {}
 
-  static async open(
-    connection: BusConnection,
-    { leaseMs, replicas }: { leaseMs: number; replicas: number },
-  ): Promise<LeaseBucket> {
+  static async open(connection: BusConnection, keyMs: number, replicas: number): Promise<LeaseBucket> {
     const kvm = new Kvm(connection.jetstream);
-    await kvm.create(LEASES_BUCKET, { ttl: leaseMs, replicas, history: 1 });
-    await keepToTheLease(connection.manager, leaseMs, replicas);
+    await kvm.create(LEASES_BUCKET, { ttl: keyMs, replicas, history: 1 });
+    await keepTo(keyMs, connection.manager, replicas);
     return new LeaseBucket(connection, await kvm.open(LEASES_BUCKET, { allow_direct: true }));
   }
 
@@ -104,13 +101,13 @@ export class LeaseBucket {
   }
 }
 
-/** A bucket that exists keeps its old lease otherwise. */
-async function keepToTheLease(manager: JetStreamManager, leaseMs: number, replicas: number): Promise<void> {
+/** A bucket that exists keeps its old time otherwise. */
+async function keepTo(keyMs: number, manager: JetStreamManager, replicas: number): Promise<void> {
   await ensureStream(manager, {
     name: LEASES_STREAM,
     subjects: [`$KV.${LEASES_BUCKET}.>`],
-    max_age: nanos(leaseMs),
-    duplicate_window: nanos(leaseMs),
+    max_age: nanos(keyMs),
+    duplicate_window: nanos(keyMs),
     num_replicas: replicas,
   });
 }

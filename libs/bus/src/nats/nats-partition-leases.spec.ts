@@ -1,4 +1,5 @@
 import { jetstreamManager } from '@nats-io/jetstream';
+import { millis } from '@nats-io/transport-node';
 import { describeWithOwnEngines, until } from '@starling/testing';
 import { BusOnNats, SILENT } from '../../test/bus-on-nats.js';
 import { LedPartitions, partitionLeasesContract } from '../leases/partition-leases.contract.js';
@@ -56,6 +57,18 @@ describeWithOwnEngines(['nats'], 'leases over NATS', () => {
       expect(lost.every(({ aborted }) => aborted)).toBe(true);
       await dying.stop();
       await all[0]!.worker.stop();
+    });
+
+    it('lets the server forget who died so early that others lead within the lease', async () => {
+      const leaseMs = 5000;
+      const connection = await bus.connect();
+      const worker = new NatsPartitionLeases(connection, { partitions: 1, leaseMs, replicas: 1 }, SILENT);
+      await worker.start(async () => undefined);
+      const { config } = await connection.manager.streams.info(LEASES_STREAM);
+      // The server looks for keys that are over at most every 250 ms, and workers look a twentieth of the lease apart.
+      expect(millis(config.max_age) + 250 + leaseMs / 20).toBeLessThan(leaseMs);
+      expect(millis(config.max_age)).toBeGreaterThan(0.8 * leaseMs);
+      await worker.stop();
     });
 
     it('takes a lease for lost when the server does not answer, and has it again afterwards', async () => {

@@ -5,8 +5,10 @@ import { fairShare } from './fair-share.js';
 import { LeaseBucket, type LeaseEntry } from './lease-bucket.js';
 import type { BusConnection } from './nats-connection.js';
 
-const RENEWALS_A_LEASE = 3;
+const RENEWALS_A_KEY = 3;
 const LOOKS_A_LEASE = 20;
+/** The server looks for keys that are over no more often. */
+const REMOVAL_MS = 250;
 
 export interface PartitionLeasesOptions {
   readonly partitions: number;
@@ -19,6 +21,8 @@ export interface PartitionLeasesOptions {
  * Keys end by themselves unless they are renewed, and are taken by their revision alone, so two never hold one.
  */
 export class NatsPartitionLeases implements PartitionLeases {
+  /** How long a key lives that is not renewed: its removal, and the look that finds it gone, are of the lease, too. */
+  private readonly keyMs: number;
   /** Older workers come first in the order of names, so that a new one moves as little as may be. */
   readonly worker = `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}`;
   private readonly held = new Map<number, HeldLease>();
@@ -37,7 +41,10 @@ export class NatsPartitionLeases implements PartitionLeases {
     private readonly connection: BusConnection,
     private readonly options: PartitionLeasesOptions,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    const { leaseMs } = options;
+    this.keyMs = Math.round(Math.max(leaseMs / 2, leaseMs - REMOVAL_MS - (2 * leaseMs) / LOOKS_A_LEASE));
+  }
 
   async start(work: PartitionWork): Promise<void> {
     this.work = work;
@@ -102,7 +109,7 @@ export class NatsPartitionLeases implements PartitionLeases {
   /** Made again where it was lost. */
   private async soundBucket(): Promise<LeaseBucket> {
     if (this.bucket !== null && this.bucketIsSound) return this.bucket;
-    this.bucket = await LeaseBucket.open(this.connection, this.options);
+    this.bucket = await LeaseBucket.open(this.connection, this.keyMs, this.options.replicas);
     this.bucketIsSound = true;
     return this.bucket;
   }
@@ -116,11 +123,11 @@ export class NatsPartitionLeases implements PartitionLeases {
       else if (entry) this.lose(lease, 'another worker holds it');
     }
     const now = performance.now();
-    if (now - this.renewedAt < this.options.leaseMs / RENEWALS_A_LEASE) return;
+    if (now - this.renewedAt < this.keyMs / RENEWALS_A_KEY) return;
     const renewals = [...this.held.values()].map(async (lease) => {
       const sentAt = performance.now();
       const revision = await bucket.take(lease.key, this.worker, lease.revision);
-      if (revision !== null) lease.renewed(revision, sentAt + this.options.leaseMs);
+      if (revision !== null) lease.renewed(revision, sentAt + this.keyMs);
     });
     await Promise.all([...renewals, bucket.put(this.ownKey, this.worker)]);
     this.renewedAt = now;
@@ -149,7 +156,7 @@ export class NatsPartitionLeases implements PartitionLeases {
         );
         if (revision === null) return;
         if (this.isStopping) return bucket.giveBack(key, this.worker);
-        this.lead(bucket, partition, revision, sentAt + this.options.leaseMs);
+        this.lead(bucket, partition, revision, sentAt + this.keyMs);
       }),
     );
   }
