@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { NatsBusModule, natsOptionsOf, natsRequestServer } from '@starling/bus';
 import { runProcess, startApp } from '@starling/process';
-
+import { RedisRoomEmitterModule } from '@starling/rooms';
 import { MongoModule } from '@starling/storage';
 import { PresenceModule } from './presence.module.js';
 
@@ -11,7 +11,12 @@ await runProcess((config, logger) =>
   startApp({
     config,
     logger,
-    imports: [MongoModule, NatsBusModule.register(SERVICE), PresenceModule.onMongodb()],
+    imports: [
+      MongoModule,
+      NatsBusModule.register(SERVICE),
+      RedisRoomEmitterModule,
+      PresenceModule.onMongodb(),
+    ],
     requests: () => natsRequestServer(natsOptionsOf(config, SERVICE), SERVICE),
   }),
 );

@@ -1,6 +1,6 @@
 import { Controller, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import { PresenceRequest, RefusalFilter, type SessionRecord } from '@starling/bus';
+import { PresenceRequest, RefusalFilter, type DisplacedSession, type SessionRecord } from '@starling/bus';
 import { parsePayload, PresencePayload } from './presence.payloads.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { UsersService } from './users/users.service.js';
@@ -15,12 +15,11 @@ export class PresenceController {
   ) {}
 
   @MessagePattern(PresenceRequest.open.name)
-  async open(@Payload() payload: unknown): Promise<Record<string, never>> {
-    const { session, maxSessions } = parsePayload(PresencePayload.open, payload);
+  async open(@Payload() payload: unknown): Promise<{ since: number }> {
+    const { session, ...rules } = parsePayload(PresencePayload.open, payload);
     // Known first: a session must not be there while its user could still be forgotten by a crash.
     await this.users.makeKnown(session.userId);
-    await this.sessions.open(session, maxSessions);
-    return {};
+    return { since: await this.sessions.open(session, rules) };
   }
 
   @MessagePattern(PresenceRequest.close.name)
@@ -31,10 +30,9 @@ export class PresenceController {
   }
 
   @MessagePattern(PresenceRequest.renew.name)
-  async renew(@Payload() payload: unknown): Promise<Record<string, never>> {
-    const { sessions } = parsePayload(PresencePayload.renew, payload);
-    await this.sessions.renew(sessions);
-    return {};
+  async renew(@Payload() payload: unknown): Promise<{ displaced: DisplacedSession[] }> {
+    const { gatewayId, sessions, policy } = parsePayload(PresencePayload.renew, payload);
+    return { displaced: await this.sessions.renew(gatewayId, sessions, policy) };
   }
 
   @MessagePattern(PresenceRequest.sessions.name)

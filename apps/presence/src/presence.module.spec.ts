@@ -8,12 +8,14 @@ import {
   InProcessRequestServer,
   PresenceRequest,
   REQUEST_CLIENT,
+  type DevicePolicy,
   type RequestClient,
   type RequestPattern,
   type SessionRecord,
 } from '@starling/bus';
 import { CONFIG, loadConfig } from '@starling/config';
 import { ObservabilityModule } from '@starling/observability';
+import { ROOM_EMITTER, userRoom, type RoomEvent, type RoomName } from '@starling/rooms';
 import { SQLITE, SqliteDatabase } from '@starling/storage';
 import { until } from '@starling/testing';
 import { pino } from 'pino';
@@ -26,6 +28,7 @@ describe('PresenceModule over the bus', () => {
   let metrics: Registry;
   let app: INestApplication;
   let client: RequestClient;
+  let emitted: [RoomName, RoomEvent][];
   let logged: { msg: string; gatewayId?: string; sessions?: number }[];
 
   beforeEach(() => {
@@ -41,6 +44,7 @@ describe('PresenceModule over the bus', () => {
     database = await SqliteDatabase.open(folder);
     metrics = new Registry();
     logged = [];
+    emitted = [];
     const logger = pino(
       {},
       { write: (line: string) => logged.push(JSON.parse(line) as (typeof logged)[number]) },
@@ -50,8 +54,12 @@ describe('PresenceModule over the bus', () => {
       providers: [
         { provide: CONFIG, useValue: loadConfig(environment) },
         { provide: SQLITE, useValue: database },
+        {
+          provide: ROOM_EMITTER,
+          useValue: { emit: (room: RoomName, event: RoomEvent) => emitted.push([room, event]) },
+        },
       ],
-      exports: [CONFIG, SQLITE],
+      exports: [CONFIG, SQLITE, ROOM_EMITTER],
     })
     class SurroundingsModule {}
     const module = await Test.createTestingModule({
@@ -77,10 +85,19 @@ describe('PresenceModule over the bus', () => {
   const gauge = async (name: string): Promise<number | undefined> =>
     (await metrics.getSingleMetric(name)!.get()).values[0]?.value;
 
+  const open = async (
+    session: SessionRecord,
+    maxSessions: number,
+    policy: DevicePolicy = 'multi',
+  ): Promise<SessionRecord> => {
+    const { since } = await client.request(PresenceRequest.open, { session, maxSessions, policy });
+    return { ...session, since };
+  };
+
   it('makes a user known at the first login, for good', async () => {
     await start();
     expect(await client.request(PresenceRequest.knowsUser, { userId: 'ada' })).toEqual({ known: false });
-    await client.request(PresenceRequest.open, { session: session('s1'), maxSessions: 5 });
+    await open(session('s1'), 5);
     expect(await client.request(PresenceRequest.knowsUser, { userId: 'ada' })).toEqual({ known: true });
     expect(await client.request(PresenceRequest.createUser, { userId: 'ada' })).toEqual({ created: false });
     expect(await client.request(PresenceRequest.createUser, { userId: 'bob' })).toEqual({ created: true });
@@ -93,13 +110,13 @@ describe('PresenceModule over the bus', () => {
 
   it('opens, shows and closes sessions, refuses too many, and counts them', async () => {
     await start();
-    await client.request(PresenceRequest.open, { session: session('s1'), maxSessions: 2 });
-    await client.request(PresenceRequest.open, { session: session('s2'), maxSessions: 2 });
-    await client.request(PresenceRequest.open, { session: session('s3', 'bob'), maxSessions: 2 });
-    const third = client.request(PresenceRequest.open, { session: session('s4'), maxSessions: 2 });
+    const first = await open(session('s1'), 2);
+    const second = await open(session('s2'), 2);
+    await open(session('s3', 'bob'), 2);
+    const third = open(session('s4'), 2);
     await expect(third).rejects.toMatchObject({ name: 'Refusal', error: 'TOO_MANY_CONNECTIONS' });
     expect(await client.request(PresenceRequest.sessions, { userId: 'ada' })).toEqual({
-      sessions: [session('s1'), session('s2')],
+      sessions: [first, second],
     });
     expect(await gauge('starling_presence_sessions')).toBe(3);
     expect(await gauge('starling_presence_users_online')).toBe(2);
@@ -110,18 +127,63 @@ describe('PresenceModule over the bus', () => {
 
   it('reaps the sessions of a gateway that fell silent and says so, and keeps those of one that renews', async () => {
     await start({ SESSION_LEASE_MS: '1500' });
-    const alive = session('s1', 'ada', 'alive');
-    await client.request(PresenceRequest.open, { session: alive, maxSessions: 5 });
+    const alive = await open(session('s1', 'ada', 'alive'), 5);
     for (const id of ['s2', 's3']) {
-      await client.request(PresenceRequest.open, { session: session(id, 'ada', 'dead'), maxSessions: 5 });
+      await open(session(id, 'ada', 'dead'), 5);
     }
     await until('the reaper to speak', async () => {
-      await client.request(PresenceRequest.renew, { gatewayId: 'alive', sessions: [alive] });
+      await client.request(PresenceRequest.renew, {
+        gatewayId: 'alive',
+        sessions: [alive],
+        policy: 'multi',
+      });
       const reaped = logged.filter(({ gatewayId }) => gatewayId === 'dead');
       return reaped.reduce((sum, { sessions = 0 }) => sum + sessions, 0) === 2;
     });
     expect(logged.some(({ gatewayId }) => gatewayId === 'alive')).toBe(false);
     expect(await client.request(PresenceRequest.sessions, { userId: 'ada' })).toEqual({ sessions: [alive] });
+  });
+
+  it('tells the room of the user, and who renews, that a session was displaced, and whether by its own device', async () => {
+    await start();
+    const other = await open(session('s1', 'ada', 'gateway-1'), 5, 'single');
+    const same = await open({ ...session('s2', 'ada', 'gateway-2'), device: 'tablet' }, 5, 'single');
+    await open({ ...session('s3', 'ada', 'gateway-3'), device: 'tablet' }, 5, 'single');
+    expect(emitted).toEqual([
+      [userRoom('ada'), { kind: 'close', sessionId: 's1', reason: 'DISPLACED' }],
+      [userRoom('ada'), { kind: 'close', sessionId: 's2', reason: 'SUPERSEDED' }],
+    ]);
+    const renewal = (gatewayId: string, ...sessions: SessionRecord[]) =>
+      client.request(PresenceRequest.renew, { gatewayId, sessions, policy: 'single' });
+    expect(await renewal('gateway-1', other, session('s4', 'bob', 'gateway-1'))).toEqual({
+      displaced: [{ sessionId: 's1', reason: 'DISPLACED' }],
+    });
+    expect(await renewal('gateway-2', same)).toEqual({
+      displaced: [{ sessionId: 's2', reason: 'SUPERSEDED' }],
+    });
+    expect(emitted).toHaveLength(2);
+  });
+
+  it('takes no two logins without a device for the same device', async () => {
+    await start();
+    await open({ ...session('s1'), device: null }, 5, 'single');
+    await open({ ...session('s2'), device: null }, 5, 'single');
+    expect(emitted).toMatchObject([[userRoom('ada'), { sessionId: 's1', reason: 'DISPLACED' }]]);
+  });
+
+  it('tells other gateways of sessions that a renewal displaced', async () => {
+    await start();
+    const older = session('s1', 'ada', 'gateway-1');
+    const newer = { ...session('s2', 'ada', 'gateway-2'), device: 'tablet', since: older.since + 1 };
+    for (const each of [older, newer]) {
+      const { displaced } = await client.request(PresenceRequest.renew, {
+        gatewayId: each.gatewayId,
+        sessions: [each],
+        policy: 'single',
+      });
+      expect(displaced).toEqual([]);
+    }
+    expect(emitted).toEqual([[userRoom('ada'), { kind: 'close', sessionId: 's1', reason: 'DISPLACED' }]]);
   });
 
   it('stops its timer with the module', async () => {
@@ -136,9 +198,9 @@ describe('PresenceModule over the bus', () => {
   it('refuses requests with a field missing or not valid, by the name of the field', async () => {
     await start();
     const valid: Record<keyof typeof PresenceRequest, Record<string, unknown>> = {
-      open: { session: session('s1'), maxSessions: 5 },
+      open: { session: session('s1'), maxSessions: 5, policy: 'multi' },
       close: { sessionId: 's1', userId: 'ada' },
-      renew: { gatewayId: 'gateway-1', sessions: [session('s1')] },
+      renew: { gatewayId: 'gateway-1', sessions: [session('s1')], policy: 'multi' },
       sessions: { userId: 'ada' },
       knowsUser: { userId: 'ada' },
       createUser: { userId: 'ada' },
@@ -156,11 +218,13 @@ describe('PresenceModule over the bus', () => {
         }
       }
     }
-    for (const field of ['sessionId', 'userId', 'gatewayId', 'since'] as const) {
-      for (const value of bad) {
+    for (const field of ['sessionId', 'userId', 'gatewayId', 'platform', 'device'] as const) {
+      const text = field === 'device' ? ['', '\ud800'] : field === 'platform' ? ['\ud800'] : [];
+      for (const value of bad.filter((each) => !text.includes(each as string))) {
         const refused = client.request(PresenceRequest.open, {
           session: { ...session('s1'), [field]: value as never },
           maxSessions: 5,
+          policy: 'multi',
         });
         await expect(refused).rejects.toMatchObject({
           error: 'INVALID_FIELD',
@@ -173,7 +237,11 @@ describe('PresenceModule over the bus', () => {
 
   it('refuses a renewal of sessions of another gateway', async () => {
     await start();
-    const foreign = { gatewayId: 'gateway-2', sessions: [session('s1', 'ada', 'gateway-1')] };
+    const foreign = {
+      gatewayId: 'gateway-2',
+      sessions: [session('s1', 'ada', 'gateway-1')],
+      policy: 'multi' as const,
+    };
     await expect(client.request(PresenceRequest.renew, foreign)).rejects.toMatchObject({
       error: 'INVALID_FIELD',
       message: 'sessions is missing or not valid',
@@ -182,5 +250,5 @@ describe('PresenceModule over the bus', () => {
 });
 
 function session(sessionId: string, userId = 'ada', gatewayId = 'gateway-1'): SessionRecord {
-  return { sessionId, userId, device: 'phone', gatewayId, since: 1_700_000_000_000 };
+  return { sessionId, userId, device: 'phone', platform: 'ios', gatewayId, since: 1_700_000_000_000 };
 }

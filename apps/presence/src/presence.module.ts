@@ -8,7 +8,7 @@ import { SessionsService } from './sessions/sessions.service.js';
 import { USER_REPOSITORY, type UserRepository } from './users/user-repository.js';
 import { UsersService } from './users/users.service.js';
 
-/** Needs, from global modules: CONFIG, SQLITE or MONGODB, LOGGER, METRICS, ReadinessChecks. */
+/** Needs, from global modules: CONFIG, SQLITE or MONGODB, ROOM_EMITTER, LOGGER, METRICS, ReadinessChecks. */
 @Module({
   controllers: [PresenceController],
   providers: [SessionsService, SessionMetrics, UsersService],

@@ -1,4 +1,10 @@
-import { PresenceRequest, type RequestPattern, type SessionRecord } from '@starling/bus';
+import {
+  PresenceRequest,
+  type DevicePolicy,
+  type NewSession,
+  type RequestPattern,
+  type SessionRecord,
+} from '@starling/bus';
 import { Refusal } from '@starling/protocol';
 import { z } from 'zod';
 
@@ -11,20 +17,24 @@ const id = z
   .min(1)
   .refine((text) => text.isWellFormed());
 
-const session: z.ZodType<SessionRecord> = z.object({
+const newSession = z.object({
   sessionId: id,
   userId: id,
   device: z.string().nullable(),
+  platform: z.string().min(1).nullable(),
   gatewayId: id,
-  since: z.int().min(0),
-});
+}) satisfies z.ZodType<NewSession>;
+
+const session: z.ZodType<SessionRecord> = newSession.extend({ since: z.int().min(0) });
+
+const policy: z.ZodType<DevicePolicy> = z.enum(['multi', 'one-per-platform', 'single']);
 
 /** What a request must look like, whoever sent it. */
 export const PresencePayload = {
-  open: z.object({ session, maxSessions: z.int().min(1) }),
+  open: z.object({ session: newSession, maxSessions: z.int().min(1), policy }),
   close: z.object({ sessionId: id, userId: id }),
   renew: z
-    .object({ gatewayId: id, sessions: z.array(session) })
+    .object({ gatewayId: id, sessions: z.array(session), policy })
     .refine(({ gatewayId, sessions }) => sessions.every((own) => own.gatewayId === gatewayId), {
       path: ['sessions'],
     }),

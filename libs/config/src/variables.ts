@@ -150,6 +150,12 @@ const LIMITS = {
     'A connection from which nothing was heard for this long, not even the answer to a ping, is closed.',
   ),
   MAX_CONNECTIONS_PER_USER: variable(whole(1, 100_000), '20', '5', 'Connections a user may have.'),
+  DEVICE_POLICY: variable(
+    oneOf('multi', 'one-per-platform', 'single'),
+    'multi',
+    'one-per-platform',
+    'What a login does to the user’s older sessions: nothing (`multi`), ends those of the same platform (`one-per-platform`; a login that names no platform is of the platform without a name), or ends all (`single`). Their connections are told why and closed, on whatever gateway they are.',
+  ),
   MAX_CONNECTIONS_PER_ADDRESS: variable(
     whole(1, 1_000_000),
     '1000',

@@ -19,6 +19,8 @@ export const CloseReason = {
   TOO_MANY_CONNECTIONS: { code: 4007, text: 'too many connections', reconnect: 'later' },
   SILENT: { code: 4008, text: 'nothing was heard from the client', reconnect: 'now' },
   INTERNAL: { code: 4009, text: 'an internal error', reconnect: 'later' },
+  DISPLACED: { code: 4010, text: 'the user logged in on another device', reconnect: 'no' },
+  SUPERSEDED: { code: 4011, text: 'the same device logged in on another connection', reconnect: 'no' },
 } as const satisfies Record<string, CloseReasonDefinition>;
 
 export type CloseReasonName = keyof typeof CloseReason;

@@ -23,4 +23,5 @@ export type { SchemaLimits } from './packets/field-schemas.js';
 export { MESSAGES_PER_ANSWER } from './packets/history-packets.js';
 export * from './packets/packet-schemas.js';
 export * from './packets/parse-request.js';
+export { MAX_PLATFORM_LENGTH } from './packets/session-packets.js';
 export * from './ciphers/noble-aead.js';

@@ -1,4 +1,4 @@
-import type { ConversationKey } from '@starling/protocol';
+import type { CloseReasonName, ConversationKey } from '@starling/protocol';
 
 /** A committed message, from its message-store to every gateway with a member. */
 export interface MessageEvent {
@@ -26,4 +26,11 @@ export interface PacketEvent {
   readonly to: 'all' | 'pushes';
 }
 
-export type RoomEvent = MessageEvent | PacketEvent;
+/** The connection in the room that has this session is to be closed. */
+export interface CloseEvent {
+  readonly kind: 'close';
+  readonly sessionId: string;
+  readonly reason: CloseReasonName;
+}
+
+export type RoomEvent = MessageEvent | PacketEvent | CloseEvent;

@@ -1,7 +1,7 @@
 import { groupConversation } from '@starling/protocol';
 import { until } from '@starling/testing';
 import type { RoomEmitter } from './room-emitter.js';
-import type { MessageEvent, PacketEvent, RoomEvent } from './room-event.js';
+import type { CloseEvent, MessageEvent, PacketEvent, RoomEvent } from './room-event.js';
 import type { RoomMembers } from './room-members.js';
 import { groupRoom, type RoomName, userRoom } from './room-names.js';
 
@@ -164,7 +164,8 @@ export function roomsContract(name: string, start: () => Promise<RoomsUnderTest>
         ...lengths.map((length) => '群'.repeat(length)),
         ...texts,
       ];
-      const sent: RoomEvent[] = [...packets, ...bodies.map((body, seq) => message(seq, body))];
+      const closes: CloseEvent[] = [{ kind: 'close', sessionId: '群组 "😀"', reason: 'DISPLACED' }];
+      const sent: RoomEvent[] = [...packets, ...closes, ...bodies.map((body, seq) => message(seq, body))];
       for (const event of sent) emitter.emit(SEA, event);
       await fence();
       expect(received.map(([, event]) => event)).toEqual(sent);

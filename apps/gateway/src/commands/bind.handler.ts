@@ -29,6 +29,7 @@ export class BindHandler implements OpenCommandHandler<BindRequest> {
     const deliver = await this.sessions.open(connection, {
       userId,
       device: packet.device ?? null,
+      platform: packet.platform || connection.handshake.platform,
       pushes: packet.push === true,
     });
     connection.loggedIn(expiresAt);

@@ -6,12 +6,17 @@ import type { Logger } from 'pino';
 import type { ClientConnection } from '../connection/client-connection.js';
 import { Connections } from '../connection/connections.js';
 import { GatewayInstance } from '../connection/gateway-instance.js';
+import { Coalesced } from '../feed/coalesced.js';
 import { GatewayMembership } from '../membership/gateway-membership.js';
 import { Replay } from '../replay/replay.js';
+
+/** Sessions renewed by one request: with the longest ids of the default limits it stays below what NATS carries, 1 MiB. */
+const RENEWED_AT_ONCE = 500;
 
 export interface Login {
   readonly userId: string;
   readonly device: string | null;
+  readonly platform: string | null;
   readonly pushes: boolean;
 }
 
@@ -21,7 +26,7 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
   private readonly records = new Map<ClientConnection, SessionRecord>();
   private opened = 0;
   private renewTimer: NodeJS.Timeout | undefined;
-  private renewing = false;
+  private readonly renewals: Coalesced<void>;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -31,7 +36,9 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
     private readonly connections: Connections,
     private readonly membership: GatewayMembership,
     private readonly replay: Replay,
-  ) {}
+  ) {
+    this.renewals = new Coalesced(() => this.renewAll());
+  }
 
   onModuleInit(): void {
     this.renewTimer = setInterval(() => void this.renew(), this.config.SESSION_LEASE_MS / 3);
@@ -42,21 +49,30 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
+   * Tells presence of all sessions here, before it is time to: where they were lost they are there again, and what is
+   * displaced without a word of it having come is closed.
+   */
+  renew(): Promise<void> {
+    return this.renewals.ask();
+  }
+
+  /**
    * Makes the connection the user's: known to presence, in the user's rooms. Messages flow from the call of the
    * result on, which belongs right after the answer. When it rejects (a Refusal), nothing has changed.
    */
-  async open(connection: ClientConnection, { userId, device, pushes }: Login): Promise<() => void> {
+  async open(connection: ClientConnection, { userId, device, platform, pushes }: Login): Promise<() => void> {
+    const { DEVICE_POLICY: policy, MAX_CONNECTIONS_PER_USER: maxSessions } = this.config;
     const sessionId = `${connection.id}.${(++this.opened).toString(36)}`;
-    const record = { sessionId, userId, device, gatewayId: this.instance.id, since: Date.now() };
-    await this.services.request(PresenceRequest.open, {
-      session: record,
-      maxSessions: this.config.MAX_CONNECTIONS_PER_USER,
-    });
+    const session = { sessionId, userId, device, platform, gatewayId: this.instance.id };
+    const { since } = await this.services.request(PresenceRequest.open, { session, maxSessions, policy });
+    const record = { ...session, since };
     this.records.set(connection, record);
-    connection.session = { sessionId, userId, device, since: record.since, pushes, syncs: false };
+    connection.session = { sessionId, userId, device, since, pushes, syncs: false };
     this.connections.bound(connection, userId);
     try {
       await this.membership.bind(connection);
+      // The word that a login elsewhere displaced this one reaches it only since it is in the user's room.
+      if (policy !== 'multi') await this.renewLeases([record]);
       return await this.replay.arrive(connection);
     } catch (error) {
       await this.close(connection, false);
@@ -85,16 +101,28 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  private async renew(): Promise<void> {
-    if (this.renewing || this.records.size === 0) return;
-    this.renewing = true;
+  private async renewAll(): Promise<void> {
+    const sessions = [...this.records.values()];
     try {
-      const sessions = [...this.records.values()];
-      await this.services.request(PresenceRequest.renew, { gatewayId: this.instance.id, sessions });
+      for (let i = 0; i < sessions.length; i += RENEWED_AT_ONCE)
+        await this.renewLeases(sessions.slice(i, i + RENEWED_AT_ONCE));
     } catch (error) {
       this.logger.warn({ err: error }, 'the leases of this gateway’s sessions were not renewed');
-    } finally {
-      this.renewing = false;
+    }
+  }
+
+  /** And closes the connections of those that turn out to be displaced. */
+  private async renewLeases(sessions: SessionRecord[]): Promise<void> {
+    const { displaced } = await this.services.request(PresenceRequest.renew, {
+      gatewayId: this.instance.id,
+      sessions,
+      policy: this.config.DEVICE_POLICY,
+    });
+    if (displaced.length === 0) return;
+    const reasons = new Map(displaced.map(({ sessionId, reason }) => [sessionId, reason]));
+    for (const [connection, { sessionId }] of this.records) {
+      const reason = reasons.get(sessionId);
+      if (reason !== undefined) connection.close(reason);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { CloseReason, noCipher, Refusal, type Cipher, type CloseReasonName } from '@starling/protocol';
 import { WebSocket } from 'ws';
-import type { Handshake } from '../authentication/authenticator.js';
+import type { ClientHandshake } from './client-connection.js';
 import type { ConnectionServices } from './connection-services.js';
 import { LiveConnection } from './live-connection.js';
 import { SocketOutlet } from './socket-outlet.js';
@@ -25,7 +25,7 @@ export class ByteConnection extends LiveConnection {
   constructor(
     services: ConnectionServices,
     private readonly webSocket: WebSocket,
-    handshake: Handshake,
+    handshake: ClientHandshake,
     address: string,
   ) {
     super(services, handshake, address, services.forms.byte(noCipher));

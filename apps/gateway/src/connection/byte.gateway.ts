@@ -6,6 +6,7 @@ import { tokenOfUpgrade } from '../authentication/token-source.js';
 import { ByteConnection } from './byte-connection.js';
 import { ConnectionServices } from './connection-services.js';
 import { HandshakeGuard } from './handshake-guard.js';
+import { platformOfUpgrade } from './platform-source.js';
 import { BYTE_ENDPOINT } from './starling-ws-adapter.js';
 
 /** Close codes of a client that leaves by itself: it closed, its page did, or it closed without saying why (`close()`). */
@@ -34,7 +35,7 @@ export class ByteGateway
 
   handleConnection(webSocket: WebSocket, request: IncomingMessage): void {
     webSocket.once('close', this.guard.count(request, 'bytes'));
-    const handshake = { token: tokenOfUpgrade(request) };
+    const handshake = { token: tokenOfUpgrade(request), platform: platformOfUpgrade(request) };
     const { address } = this.guard.addressOf(request);
     this.connections.set(webSocket, new ByteConnection(this.services, webSocket, handshake, address));
   }

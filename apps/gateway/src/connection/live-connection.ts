@@ -12,8 +12,7 @@ import {
   type FramedPacket,
   type JsonObject,
 } from '@starling/protocol';
-import type { Handshake } from '../authentication/authenticator.js';
-import type { ClientConnection, Endpoint } from './client-connection.js';
+import type { ClientConnection, ClientHandshake, Endpoint } from './client-connection.js';
 import type { ConnectionServices } from './connection-services.js';
 import { Inbox } from './inbox.js';
 import { PacketLimits } from './packet-limits.js';
@@ -52,7 +51,7 @@ export abstract class LiveConnection implements ClientConnection {
 
   protected constructor(
     protected readonly services: ConnectionServices,
-    readonly handshake: Handshake,
+    readonly handshake: ClientHandshake,
     readonly address: string,
     public form: EncodingForm,
   ) {

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { guardPacket, Refusal, type Cipher, type JsonObject } from '@starling/protocol';
 import type { Socket } from 'socket.io';
 import type { WebSocket } from 'ws';
-import type { Handshake } from '../authentication/authenticator.js';
 import { closed } from './byte-connection.js';
+import type { ClientHandshake } from './client-connection.js';
 import type { ConnectionServices } from './connection-services.js';
 import { LiveConnection } from './live-connection.js';
 import { SocketOutlet } from './socket-outlet.js';
@@ -56,7 +56,7 @@ export class SocketIoConnection extends LiveConnection {
   constructor(
     services: ConnectionServices,
     private readonly socket: Socket,
-    handshake: Handshake,
+    handshake: ClientHandshake,
     address: string,
   ) {
     super(services, handshake, address, services.forms.object);

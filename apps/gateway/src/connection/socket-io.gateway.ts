@@ -59,7 +59,7 @@ export class SocketIoGateway
 
   handleConnection(socket: Socket): void {
     this.connected(socket.conn);
-    const handshake = { token: tokenOfSocketIo(socket.handshake) };
+    const handshake = { token: tokenOfSocketIo(socket.handshake), platform: null };
     const { address } = this.guard.addressOf(socket.request);
     this.connections.set(socket, new SocketIoConnection(this.services, socket, handshake, address));
   }

@@ -1,11 +1,18 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { ROOM_MEMBERS, type PacketEvent, type RoomMembers, type RoomName } from '@starling/rooms';
+import {
+  ROOM_MEMBERS,
+  type CloseEvent,
+  type PacketEvent,
+  type RoomMembers,
+  type RoomName,
+} from '@starling/rooms';
+import { Sessions } from '../commands/sessions.js';
 import { Connections } from '../connection/connections.js';
 import type { Frame, WireForm } from '../connection/wire-form.js';
 import { Feed } from './feed.js';
 import { SilenceCheck } from './silence-check.js';
 
-/** Leads the events of rooms on: messages to the feed, packets straight to the room's connections. */
+/** Leads the events of rooms on: messages to the feed, the others straight to the room's connections. */
 @Injectable()
 export class RoomEvents implements OnModuleInit {
   constructor(
@@ -13,14 +20,19 @@ export class RoomEvents implements OnModuleInit {
     private readonly connections: Connections,
     private readonly feed: Feed,
     private readonly check: SilenceCheck,
+    private readonly sessions: Sessions,
   ) {}
 
   onModuleInit(): void {
     this.rooms.onEvent((room, event) => {
       if (event.kind === 'message') this.feed.receive(event);
-      else this.writePacket(room, event);
+      else if (event.kind === 'packet') this.writePacket(room, event);
+      else this.close(room, event);
     });
-    this.rooms.onCut(() => void this.check.check());
+    this.rooms.onCut(() => {
+      void this.check.check();
+      void this.sessions.renew();
+    });
   }
 
   private writePacket(room: RoomName, { packet, except, to }: PacketEvent): void {
@@ -35,6 +47,13 @@ export class RoomEvents implements OnModuleInit {
         frames.set(connection.form, frame);
       }
       connection.write(frame);
+    }
+  }
+
+  private close(room: RoomName, { sessionId, reason }: CloseEvent): void {
+    for (const id of this.rooms.membersOf(room) ?? []) {
+      const connection = this.connections.get(id);
+      if (connection?.session?.sessionId === sessionId) connection.close(reason);
     }
   }
 }

@@ -1,47 +1,59 @@
-import type { SessionRecord } from '@starling/bus';
-import type { SessionRegistry } from './session-registry.js';
-
-interface Lease {
-  readonly session: SessionRecord;
-  /** By the monotonic clock: setting the wall clock ends no session. */
-  readonly endsAt: number;
-}
+import type { DevicePolicy, NewSession, SessionRecord } from '@starling/bus';
+import { LeaseMap } from './lease-map.js';
+import type { Displaced, LoginRules, OpenedSession, SessionRegistry } from './session-registry.js';
 
 /** Sessions of one process. Each method runs in one go, so none sees another's half-done change. */
 export class InMemorySessionRegistry implements SessionRegistry {
-  private readonly users = new Map<string, Map<string, Lease>>();
-  /** All leases, the one that ends first in front: all last equally long, so renewing moves one to the end. */
-  private readonly leases = new Set<Lease>();
+  private readonly users = new Map<string, Map<string, SessionRecord>>();
+  private readonly leases: LeaseMap<SessionRecord>;
+  /** By displaced session, the one that displaced it. */
+  private readonly displaced: LeaseMap<SessionRecord>;
   /** Dropped by whoever came first, to be answered by the next reap. */
   private ended: SessionRecord[] = [];
+  private lastSince = 0;
 
-  constructor(private readonly leaseMs: number) {}
+  constructor(leaseMs: number) {
+    this.leases = new LeaseMap(leaseMs);
+    this.displaced = new LeaseMap(leaseMs);
+  }
 
-  async open(session: SessionRecord, maxSessions: number): Promise<boolean> {
+  async open(session: NewSession, { maxSessions, policy }: LoginRules): Promise<OpenedSession | null> {
     this.dropEnded();
-    const sessions = this.users.get(session.userId);
-    if (!sessions?.has(session.sessionId) && (sessions?.size ?? 0) >= maxSessions) return false;
-    this.put(session);
-    return true;
+    const known = this.leases.get(keyOf(session));
+    if (known !== undefined) {
+      this.leases.put(keyOf(session), known);
+      return { since: known.since, displaced: [] };
+    }
+    const rivals = this.rivalsOf(session, policy);
+    const others = (this.users.get(session.userId)?.size ?? 0) - rivals.length;
+    if (others >= maxSessions) return null;
+    this.lastSince = Math.max(this.lastSince + 1, Date.now());
+    const opened = { ...session, since: this.lastSince };
+    const displaced = rivals.map((rival) => this.displace(rival, opened));
+    this.put(opened);
+    return { since: opened.since, displaced };
   }
 
   async close(userId: string, sessionId: string): Promise<void> {
-    const lease = this.users.get(userId)?.get(sessionId);
-    if (lease) this.drop(lease);
+    const key = keyOf({ userId, sessionId });
+    const session = this.leases.get(key);
+    if (session !== undefined) this.drop(session);
+    this.displaced.delete(key);
   }
 
-  async renew(sessions: readonly SessionRecord[]): Promise<void> {
-    for (const session of sessions) this.put(session);
+  async renew(sessions: readonly SessionRecord[], policy: DevicePolicy): Promise<Displaced[]> {
+    this.dropEnded();
+    return sessions.flatMap((session) => this.renewOne(session, policy));
   }
 
   async sessionsOf(userId: string): Promise<SessionRecord[]> {
     this.dropEnded();
-    return [...(this.users.get(userId)?.values() ?? [])].map((lease) => lease.session);
+    return [...(this.users.get(userId)?.values() ?? [])];
   }
 
   async reap(): Promise<SessionRecord[]> {
     this.dropEnded();
-    const ended = this.ended.filter(({ userId, sessionId }) => !this.users.get(userId)?.has(sessionId));
+    const ended = this.ended.filter((session) => this.leases.get(keyOf(session)) === undefined);
     this.ended = [];
     return ended;
   }
@@ -51,31 +63,65 @@ export class InMemorySessionRegistry implements SessionRegistry {
     return { sessions: this.leases.size, users: this.users.size };
   }
 
-  private put(session: SessionRecord): void {
-    const { userId, sessionId } = session;
-    const sessions = this.users.get(userId) ?? new Map<string, Lease>();
-    const known = sessions.get(sessionId);
-    if (known) this.leases.delete(known);
-    const lease = { session: known?.session ?? session, endsAt: performance.now() + this.leaseMs };
-    this.leases.add(lease);
-    sessions.set(sessionId, lease);
-    this.users.set(userId, sessions);
+  private renewOne(session: SessionRecord, policy: DevicePolicy): Displaced[] {
+    const key = keyOf(session);
+    const known = this.leases.get(key);
+    if (known !== undefined) {
+      this.leases.put(key, known);
+      return [];
+    }
+    const rivals = this.rivalsOf(session, policy);
+    const by = this.displaced.get(key) ?? rivals.find(({ since }) => since >= session.since);
+    if (by !== undefined) {
+      this.displaced.put(key, by);
+      return [{ session, by }];
+    }
+    const displaced = rivals.map((rival) => this.displace(rival, session));
+    this.lastSince = Math.max(this.lastSince, session.since);
+    this.put(session);
+    return displaced;
   }
 
-  private drop(lease: Lease): void {
-    const { userId, sessionId } = lease.session;
-    this.leases.delete(lease);
+  /** The sessions of the same user that the policy does not let stand beside this one. */
+  private rivalsOf({ userId, sessionId, platform }: NewSession, policy: DevicePolicy): SessionRecord[] {
+    if (policy === 'multi') return [];
+    return [...(this.users.get(userId)?.values() ?? [])].filter(
+      (other) => other.sessionId !== sessionId && (policy === 'single' || other.platform === platform),
+    );
+  }
+
+  private displace(session: SessionRecord, by: SessionRecord): Displaced {
+    this.drop(session);
+    this.displaced.put(keyOf(session), by);
+    return { session, by };
+  }
+
+  private put(session: SessionRecord): void {
+    const { userId, sessionId } = session;
+    this.leases.put(keyOf(session), session);
+    const sessions = this.users.get(userId);
+    if (sessions === undefined) this.users.set(userId, new Map([[sessionId, session]]));
+    else sessions.set(sessionId, session);
+  }
+
+  private drop(session: SessionRecord): void {
+    const { userId, sessionId } = session;
+    this.leases.delete(keyOf(session));
     const sessions = this.users.get(userId);
     sessions?.delete(sessionId);
     if (sessions?.size === 0) this.users.delete(userId);
   }
 
   private dropEnded(): void {
-    const now = performance.now();
-    for (const lease of this.leases) {
-      if (lease.endsAt > now) return;
-      this.drop(lease);
-      this.ended.push(lease.session);
+    this.displaced.takeEnded();
+    for (const session of this.leases.takeEnded()) {
+      this.drop(session);
+      this.ended.push(session);
     }
   }
+}
+
+/** Different for different sessions, whatever characters their ids hold. */
+function keyOf({ userId, sessionId }: Pick<SessionRecord, 'userId' | 'sessionId'>): string {
+  return `${userId.length} ${userId}${sessionId}`;
 }

@@ -8,7 +8,7 @@ export const SHARDS = 16;
 
 /** What one group consists of; a session is named by `memberOf`. */
 const PARTS = [
-  // hash, session → record as JSON
+  // hash, session → record, see `recordOf`
   'sessions',
   // sorted set, session → when its lease ends, by the group's clock
   'leases',
@@ -20,6 +20,10 @@ const PARTS = [
   'ended',
   // hash, see CLOCK in redis-session-scripts.ts
   'clock',
+  // hash, displaced session → record of the one that displaced it
+  'displaced',
+  // sorted set, displaced session → when that is forgotten unless its gateway renews it, by the group's clock
+  'displaced-leases',
 ] as const;
 
 /** KEYS of every script. */

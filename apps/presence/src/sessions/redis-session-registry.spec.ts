@@ -49,10 +49,10 @@ describeWithEngines(['redis'], 'sessions in Redis', () => {
       const prefix = newPrefix();
       const others = [await connect(redis), await connect(redis)];
       const services = [client, ...others].map((each) => new RedisSessionRegistry(each, 500, prefix));
-      const opened = await Promise.all(
-        Array.from({ length: 60 }, (_, i) => services[i % 3]!.open(session(`s${i}`), 7)),
+      const answers = await Promise.all(
+        Array.from({ length: 60 }, (_, i) => open(services[i % 3]!, session(`s${i}`), 7)),
       );
-      expect(opened.filter(Boolean)).toHaveLength(7);
+      expect(answers.filter(Boolean)).toHaveLength(7);
       expect(await services[2]!.sessionsOf('ada')).toHaveLength(7);
       const reaped: SessionRecord[] = [];
       await until('all to be reaped', async () => {
@@ -71,7 +71,7 @@ describeWithEngines(['redis'], 'sessions in Redis', () => {
     const registry = new RedisSessionRegistry(client, LONG_MS, prefix);
     const sessions = Array.from({ length: 10_000 }, (_, i) => session(`s${i}`, `user ${i % 4_000}`));
     for (let round = 0; round < 2; round++) {
-      await registry.renew(sessions);
+      await registry.renew(sessions, 'multi');
       expect(await registry.count()).toEqual({ sessions: 10_000, users: 4_000 });
     }
     expect((await registry.sessionsOf('user 7')).map(({ sessionId }) => sessionId).sort()).toEqual([
@@ -119,34 +119,34 @@ describeWithOwnEngines(['redis'], 'sessions in a Redis that fails', () => {
   it('shows nobody offline after a restart that outlasted the leases, and ends them when they are not renewed', async () => {
     const leaseMs = 1_500;
     const registry = new RedisSessionRegistry(client, leaseMs, newPrefix());
-    await registry.open(session('s1'), 5);
-    await registry.open(session('s2', 'bob'), 5);
+    await open(registry, session('s1'), 5);
+    await open(registry, session('s2', 'bob'), 5);
     await redis.kill9();
     const away = performance.now();
     await until('longer than a lease', () => performance.now() - away > 2 * leaseMs);
     await redis.restart();
     await until('the connection', () => client.isReady, PATIENCE_MS);
     expect(await registry.reap()).toEqual([]);
-    expect(await registry.sessionsOf('ada')).toEqual([session('s1')]);
+    expect(await ids(registry)).toEqual(['s1']);
     const reaped: SessionRecord[] = [];
     await until('bob, whom nobody renews', async () => {
-      await registry.renew([session('s1')]);
+      await registry.renew([session('s1')], 'multi');
       reaped.push(...(await registry.reap()));
       return reaped.length > 0;
     });
-    expect(reaped).toEqual([session('s2', 'bob')]);
-    expect(await registry.sessionsOf('ada')).toEqual([session('s1')]);
+    expect(reaped).toMatchObject([{ sessionId: 's2', userId: 'bob' }]);
+    expect(await ids(registry)).toEqual(['s1']);
   }, 60_000);
 
   it('shows everybody again with the next renewal after Redis lost its data', async () => {
     const registry = new RedisSessionRegistry(client, LONG_MS, newPrefix());
     const online = Array.from({ length: 100 }, (_, i) => session(`s${i}`, `user ${i}`));
-    await registry.renew(online);
+    await registry.renew(online, 'multi');
     await client.flushAll();
     await redis.restart();
     await until('the connection', () => client.isReady, PATIENCE_MS);
     expect(await registry.count()).toEqual({ sessions: 0, users: 0 });
-    await registry.renew(online);
+    await registry.renew(online, 'multi');
     expect(await registry.count()).toEqual({ sessions: 100, users: 100 });
     expect(await registry.sessionsOf('user 7')).toEqual([online[7]]);
   }, 60_000);
@@ -155,37 +155,56 @@ describeWithOwnEngines(['redis'], 'sessions in a Redis that fails', () => {
     const registry = new RedisSessionRegistry(client, LONG_MS, newPrefix());
     await redis.kill9();
     await until('the cut', () => !client.isReady);
-    await expect(registry.open(session('s1'), 5)).rejects.toMatchObject({ error: 'UNAVAILABLE' });
-    const waiting = until('a login that is let in', () => registry.open(session('s2'), 5).catch(() => false));
+    await expect(open(registry, session('s1'), 5)).rejects.toMatchObject({ error: 'UNAVAILABLE' });
+    const waiting = until('a login that is let in', () =>
+      open(registry, session('s2'), 5).catch(() => false),
+    );
     await redis.restart();
     await waiting;
-    expect(await registry.sessionsOf('ada')).toEqual([session('s2')]);
+    expect(await ids(registry)).toEqual(['s2']);
   }, 60_000);
 
   it('refuses as unavailable what a silent Redis does not answer, and works when it is back', async () => {
     const registry = new RedisSessionRegistry(client, LONG_MS, newPrefix());
     redis.pause();
     try {
-      await expect(registry.open(session('s1'), 5)).rejects.toMatchObject({ error: 'UNAVAILABLE' });
+      await expect(open(registry, session('s1'), 5)).rejects.toMatchObject({ error: 'UNAVAILABLE' });
     } finally {
       redis.resume();
     }
-    await until('a login that is let in', () => registry.open(session('s1'), 5).catch(() => false));
-    expect(await registry.sessionsOf('ada')).toEqual([session('s1')]);
+    await until('a login that is let in', () => open(registry, session('s1'), 5).catch(() => false));
+    expect(await ids(registry)).toEqual(['s1']);
   }, 60_000);
 
   it('goes on after its connection was cut', async () => {
     const registry = new RedisSessionRegistry(client, LONG_MS, newPrefix());
-    await registry.open(session('s1'), 5);
+    await open(registry, session('s1'), 5);
     for (let round = 0; round < 3; round++) {
       await client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'no']).catch(() => undefined);
-      expect(await registry.sessionsOf('ada').catch(() => registry.sessionsOf('ada'))).toEqual([
-        session('s1'),
-      ]);
+      expect(await ids(registry).catch(() => ids(registry))).toEqual(['s1']);
     }
   });
 });
 
+async function open(
+  registry: RedisSessionRegistry,
+  session: SessionRecord,
+  maxSessions: number,
+): Promise<boolean> {
+  return (await registry.open(session, { maxSessions, policy: 'multi' })) !== null;
+}
+
+async function ids(registry: RedisSessionRegistry): Promise<string[]> {
+  return (await registry.sessionsOf('ada')).map(({ sessionId }) => sessionId);
+}
+
 function session(sessionId: string, userId = 'ada'): SessionRecord {
-  return { sessionId, userId, device: null, gatewayId: 'gateway-1', since: 1_700_000_000_000 };
+  return {
+    sessionId,
+    userId,
+    device: null,
+    platform: null,
+    gatewayId: 'gateway-1',
+    since: 1_700_000_000_000,
+  };
 }

@@ -1,10 +1,10 @@
-import type { SessionRecord } from '@starling/bus';
-import { Refusal } from '@starling/protocol';
+import type { DevicePolicy, NewSession, SessionRecord } from '@starling/bus';
+import { encodeId, Refusal } from '@starling/protocol';
 import type { RedisClient, RedisOptions } from '@starling/redis';
 import { ErrorReply } from 'redis';
 import { keysOf, memberOf, SHARDS, shardOf, userPart } from './redis-session-keys.js';
 import { CLOSE, COUNT, OPEN, REAP, RENEW, type SessionScript, SESSIONS_OF } from './redis-session-scripts.js';
-import type { SessionRegistry } from './session-registry.js';
+import type { Displaced, LoginRules, OpenedSession, SessionRegistry } from './session-registry.js';
 
 /** A login can wait for a restart of Redis, but not for long; then it is refused as UNAVAILABLE. */
 export const SESSIONS_CONNECTION: Omit<RedisOptions, 'url'> = {
@@ -40,32 +40,41 @@ export class RedisSessionRegistry implements SessionRegistry {
     this.keys = ALL_SHARDS.map((shard) => keysOf(prefix, shard));
   }
 
-  async open(session: SessionRecord, maxSessions: number): Promise<boolean> {
-    const { userId, sessionId } = session;
-    const member = memberOf(userId, sessionId);
-    const max = String(maxSessions);
-    return (await this.run(OPEN, shardOf(userId), member, JSON.stringify(session), max)) === 1;
+  async open(session: NewSession, { maxSessions, policy }: LoginRules): Promise<OpenedSession | null> {
+    const { userId, sessionId, platform } = session;
+    const answer = await this.run(
+      OPEN,
+      shardOf(userId),
+      memberOf(userId, sessionId),
+      encodedPlatform(platform),
+      JSON.stringify(session),
+      String(maxSessions),
+      policy,
+    );
+    if (answer === null) return null;
+    const [since, ...displaced] = answer as string[];
+    const by = { ...session, since: Number(since) };
+    return { since: by.since, displaced: displaced.map((record) => ({ session: parse(record), by })) };
   }
 
   async close(userId: string, sessionId: string): Promise<void> {
     await this.run(CLOSE, shardOf(userId), memberOf(userId, sessionId));
   }
 
-  async renew(sessions: readonly SessionRecord[]): Promise<void> {
+  async renew(sessions: readonly SessionRecord[], policy: DevicePolicy): Promise<Displaced[]> {
     const calls: Promise<unknown>[] = [];
     for (const [shard, its] of Map.groupBy(sessions, ({ userId }) => shardOf(userId))) {
       for (let i = 0; i < its.length; i += RENEWED_AT_ONCE) {
         const batch = its.slice(i, i + RENEWED_AT_ONCE);
-        const pairs = batch.flatMap((each) => [memberOf(each.userId, each.sessionId), JSON.stringify(each)]);
-        calls.push(this.run(RENEW, shard, ...pairs));
+        const pairs = batch.flatMap((each) => [memberOf(each.userId, each.sessionId), recordOf(each)]);
+        calls.push(this.run(RENEW, shard, policy, ...pairs));
       }
     }
-    await Promise.all(calls);
+    return (await Promise.all(calls)).flatMap(displacedOf);
   }
 
   async sessionsOf(userId: string): Promise<SessionRecord[]> {
-    const from = userPart(userId);
-    return recordsOf(await this.run(SESSIONS_OF, shardOf(userId), from, after(from)));
+    return recordsOf(await this.run(SESSIONS_OF, shardOf(userId), userPart(userId)));
   }
 
   async reap(): Promise<SessionRecord[]> {
@@ -98,12 +107,28 @@ export class RedisSessionRegistry implements SessionRegistry {
   }
 }
 
-function recordsOf(answer: unknown): SessionRecord[] {
-  return (answer as string[]).map((record) => JSON.parse(record) as SessionRecord);
+/** Since when it is, the platform, and the rest as JSON, so that scripts need not read that. */
+function recordOf({ since, ...rest }: SessionRecord): string {
+  return `${since} ${encodedPlatform(rest.platform)} ${JSON.stringify(rest)}`;
 }
 
-/** The first text after all that begin so. */
-function after(beginning: string): string {
-  const last = beginning.length - 1;
-  return beginning.slice(0, last) + String.fromCharCode(beginning.charCodeAt(last) + 1);
+/** Without a blank, and empty for none. */
+function encodedPlatform(platform: string | null): string {
+  return platform === null ? '' : encodeId(platform);
+}
+
+function parse(record: string): SessionRecord {
+  const json = record.slice(record.indexOf(' ', record.indexOf(' ') + 1) + 1);
+  return { ...(JSON.parse(json) as NewSession), since: Number.parseInt(record, 10) };
+}
+
+function recordsOf(answer: unknown): SessionRecord[] {
+  return (answer as string[]).map(parse);
+}
+
+function displacedOf(answer: unknown): Displaced[] {
+  const records = recordsOf(answer);
+  const displaced: Displaced[] = [];
+  for (let i = 0; i < records.length; i += 2) displaced.push({ session: records[i]!, by: records[i + 1]! });
+  return displaced;
 }

@@ -42,9 +42,15 @@ describeWithEngines(['redis'], 'RedisSessionsModule', () => {
     const prefix = `test-${process.pid}-${Date.now()}-shared`;
     const [one, other] = [await start(redis.url, prefix), await start(redis.url, prefix)];
     const stranger = await start(redis.url);
-    const session = { sessionId: 's1', userId: 'ada', device: null, gatewayId: 'gateway-1', since: 1 };
-    expect(await one.registry.open(session, 1)).toBe(true);
-    expect(await other.registry.sessionsOf('ada')).toEqual([session]);
+    const session = {
+      sessionId: 's1',
+      userId: 'ada',
+      device: null,
+      platform: null,
+      gatewayId: 'gateway-1',
+    };
+    const opened = await one.registry.open(session, { maxSessions: 1, policy: 'multi' });
+    expect(await other.registry.sessionsOf('ada')).toEqual([{ ...session, since: opened!.since }]);
     expect(await stranger.registry.sessionsOf('ada')).toEqual([]);
     expect(await one.check()).toBe('ok');
     for (const each of [one, other, stranger]) await each.close();

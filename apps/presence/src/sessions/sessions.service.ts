@@ -1,10 +1,16 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import type { SessionRecord } from '@starling/bus';
+import type { DevicePolicy, DisplacedSession, NewSession, SessionRecord } from '@starling/bus';
 import { CONFIG, type Config } from '@starling/config';
 import { LOGGER } from '@starling/observability';
-import { Refusal } from '@starling/protocol';
+import { Refusal, type CloseReasonName } from '@starling/protocol';
+import { ROOM_EMITTER, userRoom, type RoomEmitter } from '@starling/rooms';
 import type { Logger } from 'pino';
-import { SESSION_REGISTRY, type SessionRegistry } from './session-registry.js';
+import {
+  SESSION_REGISTRY,
+  type Displaced,
+  type LoginRules,
+  type SessionRegistry,
+} from './session-registry.js';
 
 /** Sessions come and go by what gateways say; those of a gateway that fell silent are reaped. */
 @Injectable()
@@ -14,6 +20,7 @@ export class SessionsService implements OnModuleInit, OnApplicationShutdown {
 
   constructor(
     @Inject(SESSION_REGISTRY) private readonly registry: SessionRegistry,
+    @Inject(ROOM_EMITTER) private readonly rooms: RoomEmitter,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -29,21 +36,40 @@ export class SessionsService implements OnModuleInit, OnApplicationShutdown {
     await this.reaping;
   }
 
-  /** Refusal: TOO_MANY_CONNECTIONS. */
-  async open(session: SessionRecord, maxSessions: number): Promise<void> {
-    if (!(await this.registry.open(session, maxSessions))) throw new Refusal('TOO_MANY_CONNECTIONS');
+  /** Answers since when the session is. Refusal: TOO_MANY_CONNECTIONS. */
+  async open(session: NewSession, rules: LoginRules): Promise<number> {
+    const opened = await this.registry.open(session, rules);
+    if (opened === null) throw new Refusal('TOO_MANY_CONNECTIONS');
+    for (const displaced of opened.displaced) this.tellGateway(displaced);
+    return opened.since;
   }
 
   close(userId: string, sessionId: string): Promise<void> {
     return this.registry.close(userId, sessionId);
   }
 
-  renew(sessions: readonly SessionRecord[]): Promise<void> {
-    return this.registry.renew(sessions);
+  /** Answers the gateway's own that are displaced. */
+  async renew(
+    gatewayId: string,
+    sessions: readonly SessionRecord[],
+    policy: DevicePolicy,
+  ): Promise<DisplacedSession[]> {
+    const displaced = await this.registry.renew(sessions, policy);
+    const [own = [], others = []] = [true, false].map((mine) =>
+      displaced.filter(({ session }) => (session.gatewayId === gatewayId) === mine),
+    );
+    for (const each of others) this.tellGateway(each);
+    return own.map((each) => ({ sessionId: each.session.sessionId, reason: reasonOf(each) }));
   }
 
   sessionsOf(userId: string): Promise<SessionRecord[]> {
     return this.registry.sessionsOf(userId);
+  }
+
+  /** At once, though only the gateway's next renewal is certain to tell it. */
+  private tellGateway(displaced: Displaced): void {
+    const { userId, sessionId } = displaced.session;
+    this.rooms.emit(userRoom(userId), { kind: 'close', sessionId, reason: reasonOf(displaced) });
   }
 
   private async reap(): Promise<void> {
@@ -60,4 +86,9 @@ export class SessionsService implements OnModuleInit, OnApplicationShutdown {
       this.logger.error({ err: error }, 'sessions could not be reaped');
     }
   }
+}
+
+/** A device that logged in again is mostly one client that lost its connection, and is told of no other device. */
+function reasonOf({ session, by }: Displaced): CloseReasonName {
+  return session.device !== null && session.device === by.device ? 'SUPERSEDED' : 'DISPLACED';
 }

@@ -3,6 +3,7 @@ import { Command } from '../commands.js';
 import { flag, head, optionalText, plainAnswer, type IdSchema } from './field-schemas.js';
 
 const MAX_DEVICE_LENGTH = 128;
+export const MAX_PLATFORM_LENGTH = 32;
 
 export function bindRequest(id: IdSchema) {
   return z.looseObject({
@@ -13,6 +14,10 @@ export function bindRequest(id: IdSchema) {
     /** What the client calls itself. */
     device: optionalText.refine((device) => (device?.length ?? 0) <= MAX_DEVICE_LENGTH, {
       error: `must have at most ${MAX_DEVICE_LENGTH} characters`,
+    }),
+    /** What kind of device it runs on; empty: as absent. */
+    platform: optionalText.refine((platform) => (platform?.length ?? 0) <= MAX_PLATFORM_LENGTH, {
+      error: `must have at most ${MAX_PLATFORM_LENGTH} characters`,
     }),
   });
 }

@@ -162,6 +162,8 @@ describeWithEngines(['redis'], 'rooms over Redis', () => {
         [ROOM_EVENT, 'text'],
         [ROOM_EVENT, { kind: 'message' }],
         [ROOM_EVENT, { kind: 'unknown', body: '' }],
+        [ROOM_EVENT, { kind: 'close', sessionId: 's1', reason: 'toString' }],
+        [ROOM_EVENT, { kind: 'close', sessionId: 1, reason: 'DISPLACED' }],
       ]) {
         await publish(data);
       }

@@ -1,3 +1,4 @@
+import { CloseReason } from '@starling/protocol';
 import { MessageType } from 'socket.io-adapter';
 import { ROOM_EVENT } from '../room-adapter.js';
 import type { RoomEvent } from '../room-event.js';
@@ -24,8 +25,20 @@ export function encodeBroadcast(room: RoomName, event: string): string {
 
 /** Of the packet's data as the adapter decoded it; null when it is nothing that `encodeEvent` writes. */
 export function decodeEvent([, event]: readonly unknown[]): RoomEvent | null {
-  const { kind, body, packet } = (event ?? {}) as { kind?: unknown; body?: unknown; packet?: unknown };
-  const known =
-    (kind === 'message' && typeof body === 'string') || (kind === 'packet' && typeof packet === 'string');
-  return known ? (event as RoomEvent) : null;
+  return isRoomEvent((event ?? {}) as Record<string, unknown>) ? (event as RoomEvent) : null;
+}
+
+function isRoomEvent({ kind, body, packet, sessionId, reason }: Record<string, unknown>): boolean {
+  switch (kind) {
+    case 'message':
+      return typeof body === 'string';
+    case 'packet':
+      return typeof packet === 'string';
+    case 'close':
+      return (
+        typeof sessionId === 'string' && typeof reason === 'string' && Object.hasOwn(CloseReason, reason)
+      );
+    default:
+      return false;
+  }
 }
