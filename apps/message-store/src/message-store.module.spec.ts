@@ -181,6 +181,18 @@ describe('message-store', () => {
       expect((await repair(1, 3)).map(({ message }) => message === null)).toEqual([false, true, false]);
     });
 
+    it('answers fewer large messages at once, from the lowest, and all of them in the end', async () => {
+      await sayTimes(SEA, 40, 'x'.repeat(60_000));
+      const seen: number[] = [];
+      while (seen.length < 40) {
+        const seqs = seqsOf(await repair((seen.at(-1) ?? 0) + 1, 40));
+        expect(seqs.length).toBeGreaterThan(0);
+        expect(seqs.length).toBeLessThan(20);
+        seen.push(...seqs);
+      }
+      expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+    });
+
     it('leaves out what a position excludes, also far behind, and answers at most 500 from the lowest', async () => {
       await sayTimes(SEA, 700);
       const middle = (await repair(100, 100))[0]?.message?.position ?? 0;

@@ -69,7 +69,7 @@ function stopOnSignal(running: RunningProcess, logger: Logger): void {
 
 function refuseToStart(error: unknown, logger: Logger): never {
   const { code } = error as NodeJS.ErrnoException;
-  if (error instanceof StorageStartError) logger.fatal(error.message);
+  if (error instanceof StorageStartError || error instanceof ConfigurationError) logger.fatal(error.message);
   else if (code === 'EADDRINUSE')
     logger.fatal('PORT is in use by another process; set PORT to a free one, e.g. PORT=3001');
   else if (code === 'EADDRNOTAVAIL')

@@ -37,7 +37,7 @@ export class HistoryService {
     return { messages, more: newest > 0 && reached > 1, head };
   }
 
-  /** Seqs above the head are not answered: they may yet come. */
+  /** Seqs above the head are not answered: they may yet come. Fewer where bodies are large, at least one. */
   async repair(
     conversation: ConversationKey,
     from: number,
@@ -51,7 +51,13 @@ export class HistoryService {
       (await this.range(conversation, first, end)).map((message) => [message.seq, message]),
     );
     const entries: RepairEntry[] = [];
-    for (let seq = first; seq <= end; seq++) entries.push({ seq, message: stored.get(seq) ?? null });
+    let size = 0;
+    for (let seq = first; seq <= end; seq++) {
+      const message = stored.get(seq) ?? null;
+      size += message ? sizeOf(message) : 0;
+      if (size > PAGE_CHARACTERS && entries.length > 0) break;
+      entries.push({ seq, message });
+    }
     return entries;
   }
 

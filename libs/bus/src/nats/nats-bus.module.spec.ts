@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { CONFIG, loadConfig } from '@starling/config';
+import { CONFIG, ConfigurationError, loadConfig } from '@starling/config';
 import { createMetrics, ObservabilityModule, ReadinessChecks } from '@starling/observability';
 import { describeWithEngines, until } from '@starling/testing';
 import { BusOnNats, SILENT } from '../../test/bus-on-nats.js';
@@ -24,8 +24,8 @@ describeWithEngines(['nats'], 'NatsBusModule', () => {
   });
   afterAll(() => bus.stop());
 
-  async function start() {
-    const config = loadConfig({ NATS_URL: bus.url, PARTITIONS: '2', PARTITION_LEASE_MS: '1000' });
+  async function start(env: Record<string, string> = {}) {
+    const config = loadConfig({ NATS_URL: bus.url, PARTITIONS: '2', PARTITION_LEASE_MS: '1000', ...env });
     @Module({
       providers: [{ provide: CONFIG, useValue: config }],
       exports: [CONFIG],
@@ -83,5 +83,30 @@ describeWithEngines(['nats'], 'NatsBusModule', () => {
     await expect(readiness.report()).resolves.toMatchObject({ ready: true, checks: { nats: 'ok' } });
     await app.close();
     await expect(readiness.report()).resolves.toMatchObject({ checks: { nats: 'failed' } });
+  });
+
+  it('refuses to start when NATS would not take the largest packets, and says what to do', async () => {
+    const refusal = start({ MAX_PACKET_BYTES: '400000' });
+    await expect(refusal).rejects.toThrow(ConfigurationError);
+    await expect(refusal).rejects.toThrow(
+      /MAX_PACKET_BYTES of 400000 needs a max_payload of 1216384 in NATS, which has 1048576: .* lower MAX_PACKET_BYTES/,
+    );
+  });
+
+  it('carries the largest packet that it starts with, of characters that grow most', async () => {
+    const largest = Math.floor(((1 << 20) - (16 << 10)) / 3);
+    const app = await start({ MAX_PACKET_BYTES: String(largest) });
+    // Two bytes each in the client's JSON.
+    const content = '"'.repeat(largest / 2);
+    const submitted = app
+      .get<SubmitPublisher>(SUBMIT_PUBLISHER)
+      .submit(aSubmit({ content, fields: `"content":${JSON.stringify(content)}` }));
+    const reader = await app.get<SubmitLog>(SUBMIT_LOG).open(0, { position: 0, messageId: null });
+    const [received] = await reader.next(1);
+    expect(received?.submit.content).toBe(content);
+    reader.answer(received!, { kind: 'refused', error: 'NOT_A_MEMBER' });
+    await expect(submitted).resolves.toMatchObject({ error: 'NOT_A_MEMBER' });
+    await reader.close();
+    await app.close();
   });
 });

@@ -15,6 +15,7 @@ import { NatsPartitionLeases } from './nats-partition-leases.js';
 import { natsRequestProxy } from './nats-requests.js';
 import { NatsSubmitLog } from './nats-submit-log.js';
 import { NatsSubmitPublisher } from './nats-submit-publisher.js';
+import { refuseLittleRoom } from './packet-room.js';
 
 const REQUEST_PROXY = Symbol('RequestProxy');
 
@@ -45,8 +46,11 @@ export class NatsBusModule implements OnApplicationShutdown {
         {
           provide: BusConnection,
           inject: [CONFIG, LOGGER],
-          useFactory: (config: Config, logger: Logger) =>
-            BusConnection.open(natsOptionsOf(config, service), logger),
+          useFactory: async (config: Config, logger: Logger) => {
+            const connection = await BusConnection.open(natsOptionsOf(config, service), logger);
+            await refuseLittleRoom(connection, config);
+            return connection;
+          },
         },
         {
           provide: REQUEST_PROXY,

@@ -84,6 +84,11 @@ export class BusConnection {
     return !this.sawDisconnect && this.nats.info !== undefined && !this.nats.isClosed();
   }
 
+  /** Largest payload that the server takes, in bytes. */
+  get maxPayload(): number {
+    return this.nats.info?.max_payload ?? 0;
+  }
+
   get isClosed(): boolean {
     return this.nats.isClosed();
   }

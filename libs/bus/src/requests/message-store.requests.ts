@@ -66,8 +66,8 @@ export const MessageStoreRequest = {
     { messages: StoredMessage[]; more: boolean; head: number }
   >('messages.history'),
   /**
-   * Seqs `from` to `to`, both inclusive, of messages after `afterPosition` (0: all); at most 500 are answered, from
-   * the lowest. Where the position excludes seqs at the beginning, the answer starts later than `from`.
+   * Seqs `from` to `to`, both inclusive, of messages after `afterPosition` (0: all); at most 500 are answered, fewer
+   * where they are large, from the lowest. Where the position excludes seqs at the beginning, the answer starts later than `from`.
    */
   repair: requestPattern<
     { conversation: ConversationKey; from: number; to: number; afterPosition: number },
