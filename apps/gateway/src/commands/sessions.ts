@@ -6,7 +6,6 @@ import type { Logger } from 'pino';
 import type { ClientConnection } from '../connection/client-connection.js';
 import { Connections } from '../connection/connections.js';
 import { GatewayInstance } from '../connection/gateway-instance.js';
-import { Coalesced } from '../feed/coalesced.js';
 import { GatewayMembership } from '../membership/gateway-membership.js';
 import { Replay } from '../replay/replay.js';
 
@@ -26,7 +25,6 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
   private readonly records = new Map<ClientConnection, SessionRecord>();
   private opened = 0;
   private renewTimer: NodeJS.Timeout | undefined;
-  private readonly renewals: Coalesced<void>;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -36,9 +34,7 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
     private readonly connections: Connections,
     private readonly membership: GatewayMembership,
     private readonly replay: Replay,
-  ) {
-    this.renewals = new Coalesced(() => this.renewAll());
-  }
+  ) {}
 
   onModuleInit(): void {
     this.renewTimer = setInterval(() => void this.renew(), this.config.SESSION_LEASE_MS / 3);
@@ -49,11 +45,18 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Tells presence of all sessions here, before it is time to: where they were lost they are there again, and what is
-   * displaced without a word of it having come is closed.
+   * Tells presence of all sessions here: where they were lost they are there again, and what is displaced without a
+   * word of it having come is closed. Not held up by an earlier one that is not answered, since its presence service
+   * may have died, and leases be shorter than the time until that is certain. Never rejects.
    */
-  renew(): Promise<void> {
-    return this.renewals.ask();
+  async renew(): Promise<void> {
+    const sessions = [...this.records.values()];
+    try {
+      for (let i = 0; i < sessions.length; i += RENEWED_AT_ONCE)
+        await this.renewLeases(sessions.slice(i, i + RENEWED_AT_ONCE));
+    } catch (error) {
+      this.logger.warn({ err: error }, 'the leases of this gateway’s sessions were not renewed');
+    }
   }
 
   /**
@@ -98,16 +101,6 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
         { err: error, session: session.sessionId },
         'presence was not told of a closed session',
       );
-    }
-  }
-
-  private async renewAll(): Promise<void> {
-    const sessions = [...this.records.values()];
-    try {
-      for (let i = 0; i < sessions.length; i += RENEWED_AT_ONCE)
-        await this.renewLeases(sessions.slice(i, i + RENEWED_AT_ONCE));
-    } catch (error) {
-      this.logger.warn({ err: error }, 'the leases of this gateway’s sessions were not renewed');
     }
   }
 
