@@ -58,6 +58,7 @@ describe('with a shared secret', () => {
       JWT_ISSUER: 'https://login.test',
       LOG_LEVEL: 'trace',
     },
+    cluster: { gatewaysOnly: true },
   });
   const right = { audience: 'chat', issuer: 'https://login.test' };
   const tokens: string[] = [];
@@ -168,7 +169,7 @@ function changedSubject(jwt: string, sub: string): string {
 }
 
 describe.each(['RS256', 'ES256', 'EdDSA'])('with a public key of %s', (alg) => {
-  const starling = new Starling();
+  const starling = new Starling({ cluster: { gatewaysOnly: true } });
   let pem: string;
   let privateKey: CryptoKey;
 
@@ -213,7 +214,7 @@ describe.each(['RS256', 'ES256', 'EdDSA'])('with a public key of %s', (alg) => {
 });
 
 describe('with a JWKS URL', () => {
-  const starling = new Starling();
+  const starling = new Starling({ cluster: { gatewaysOnly: true } });
   let keys: Server;
   let sign: (sub: string, kid: string) => Promise<string>;
 
@@ -251,14 +252,14 @@ describe('with a JWKS URL', () => {
 
 describe('AUTH_MODE=open', () => {
   it('is refused on an address of the network, unless a second switch is set; then it is warned of', async () => {
-    const refused = new Starling();
+    const refused = new Starling({ cluster: { gatewaysOnly: true } });
     const process = refused.spawn({ HOST: '0.0.0.0' });
     const exit = await process.exited;
     expect(exit.code).not.toBe(0);
     expect(process.lines.join('\n')).toContain('AUTH_OPEN_ANYWHERE');
     await refused.dispose();
 
-    const warned = new Starling();
+    const warned = new Starling({ cluster: { gatewaysOnly: true } });
     await warned.start({ HOST: '0.0.0.0', AUTH_OPEN_ANYWHERE: 'true' });
     expect(warned.logs.some(({ level, msg }) => level === 'warn' && /AUTH_MODE|open/.test(msg ?? ''))).toBe(
       true,
@@ -267,7 +268,7 @@ describe('AUTH_MODE=open', () => {
   });
 
   it('warns also on a loopback address', async () => {
-    const starling = new Starling();
+    const starling = new Starling({ cluster: { gatewaysOnly: true } });
     await starling.start();
     expect(starling.logs.some(({ level, msg }) => level === 'warn' && /AUTH_MODE|open/.test(msg ?? ''))).toBe(
       true,

@@ -1,7 +1,7 @@
 import { accepted, expectRefusal, fence, unique, useStarling } from '@starling/testing';
 
 describe('join', () => {
-  const starling = useStarling();
+  const starling = useStarling({ cluster: { gatewaysOnly: true } });
 
   it('creates the group, echoes its id, and lets members talk', async () => {
     const [ann, ben] = [
@@ -106,7 +106,7 @@ describe('join', () => {
 });
 
 describe('quit', () => {
-  const starling = useStarling();
+  const starling = useStarling({ cluster: { gatewaysOnly: true } });
 
   it('ends receiving and sending, until joining again', async () => {
     const [ann, ben] = [
@@ -183,7 +183,7 @@ describe('quit', () => {
 });
 
 describe('join with chatType 0', () => {
-  const starling = useStarling();
+  const starling = useStarling({ cluster: { gatewaysOnly: true } });
 
   it('and the id of a known user opens a private chat: no group, no membership', async () => {
     const [ann, ben] = [await starling.login(unique('ann')), await starling.login(unique('ben'))];
@@ -224,7 +224,7 @@ describe('join with chatType 0', () => {
 });
 
 describe('with JOIN_UNKNOWN=private', () => {
-  const starling = useStarling({ env: { JOIN_UNKNOWN: 'private' } });
+  const starling = useStarling({ env: { JOIN_UNKNOWN: 'private' }, cluster: { gatewaysOnly: true } });
 
   it('chatType 0 and an unknown id means a private chat', async () => {
     const ann = await starling.login(unique('ann'));
@@ -236,7 +236,7 @@ describe('with JOIN_UNKNOWN=private', () => {
 });
 
 describe('with GROUPS_AUTO_CREATE=false', () => {
-  const starling = useStarling({ env: { GROUPS_AUTO_CREATE: 'false' } });
+  const starling = useStarling({ env: { GROUPS_AUTO_CREATE: 'false' }, cluster: { gatewaysOnly: true } });
 
   it('joining a group that does not exist is refused', async () => {
     const ann = await starling.login(unique('ann'));

@@ -14,7 +14,7 @@ import {
 const FORMS: Form[] = ['object', 'frame', 'bytes'];
 
 describe('packet size', () => {
-  const starling = useStarling({ env: { MAX_PACKET_BYTES: '4096' } });
+  const starling = useStarling({ env: { MAX_PACKET_BYTES: '4096' }, cluster: { gatewaysOnly: true } });
 
   it.each(FORMS)('above the limit is refused, below it passes (%s)', async (form) => {
     const [ann, ben] = [await starling.login(unique('ann'), { form }), await starling.login(unique('ben'))];
@@ -43,7 +43,7 @@ describe('packet size', () => {
 });
 
 describe('length of ids', () => {
-  const starling = useStarling({ env: { MAX_ID_LENGTH: '20' } });
+  const starling = useStarling({ env: { MAX_ID_LENGTH: '20' }, cluster: { gatewaysOnly: true } });
 
   it('is limited in every place that takes one', async () => {
     const long = 'x'.repeat(21);
@@ -64,7 +64,10 @@ describe('length of ids', () => {
 });
 
 describe('rate of packets', () => {
-  const starling = useStarling({ env: { PACKETS_PER_SECOND: '10', PACKETS_BURST: '20' } });
+  const starling = useStarling({
+    env: { PACKETS_PER_SECOND: '10', PACKETS_BURST: '20' },
+    cluster: { gatewaysOnly: true },
+  });
 
   it.each(FORMS)('above the limit is refused, and what was refused changes nothing (%s)', async (form) => {
     const [ann, ben] = [await starling.login(unique('ann'), { form }), await starling.login(unique('ben'))];
@@ -120,6 +123,7 @@ describe('rate of packets', () => {
 describe('unanswered packets', () => {
   const starling = useStarling({
     env: { MAX_UNANSWERED: '8', PACKETS_PER_SECOND: '100000', PACKETS_BURST: '100000' },
+    cluster: { gatewaysOnly: true },
   });
 
   it.each(FORMS)('above the limit are refused, and may be sent again (%s)', async (form) => {
@@ -136,7 +140,7 @@ describe('unanswered packets', () => {
 });
 
 describe('connections of a user', () => {
-  const starling = useStarling({ env: { MAX_CONNECTIONS_PER_USER: '3' } });
+  const starling = useStarling({ env: { MAX_CONNECTIONS_PER_USER: '3' }, cluster: { gatewaysOnly: true } });
 
   it('above the limit are refused at login, until one is closed', async () => {
     const ann = unique('ann');
@@ -169,7 +173,10 @@ describe('connections of a user', () => {
 const ONE_GATEWAY = { gateway: 0 };
 
 describe('connections of an address', () => {
-  const starling = useStarling({ env: { MAX_CONNECTIONS_PER_ADDRESS: '4' } });
+  const starling = useStarling({
+    env: { MAX_CONNECTIONS_PER_ADDRESS: '4' },
+    cluster: { gatewaysOnly: true },
+  });
 
   it.each(FORMS)('above the limit are not admitted, until one is closed (%s)', async (form) => {
     const clients: ChatClient[] = [];
@@ -191,6 +198,7 @@ describe('connections of an address', () => {
 describe('connections of an address behind a trusted proxy', () => {
   const starling = useStarling({
     env: { MAX_CONNECTIONS_PER_ADDRESS: '2', TRUSTED_PROXIES: '127.0.0.0/8,192.168.0.0/16' },
+    cluster: { gatewaysOnly: true },
   });
 
   it.each(FORMS)('are those of the forwarded address (%s)', async (form) => {

@@ -4,7 +4,7 @@ import { accepted, expectRefusal, fence, type Form, unique, useStarling } from '
 const FORMS: Form[] = ['object', 'frame', 'bytes'];
 
 describe('login', () => {
-  const starling = useStarling();
+  const starling = useStarling({ cluster: { gatewaysOnly: true } });
 
   it.each(FORMS)('binds the user (%s)', async (form) => {
     const ann = await starling.connect(unique('ann'), { form });
@@ -68,7 +68,7 @@ describe('login', () => {
 });
 
 describe('logout', () => {
-  const starling = useStarling();
+  const starling = useStarling({ cluster: { gatewaysOnly: true } });
 
   it.each(FORMS)('ends the binding: nothing may be sent, nothing is received (%s)', async (form) => {
     const ann = await starling.login(unique('ann'), { form });
@@ -103,7 +103,7 @@ describe('logout', () => {
 });
 
 describe('a connection that does not log in', () => {
-  const starling = useStarling({ env: { LOGIN_TIMEOUT_MS: '1500' } });
+  const starling = useStarling({ env: { LOGIN_TIMEOUT_MS: '1500' }, cluster: { gatewaysOnly: true } });
 
   it('is closed after the limit, heartbeats or not, while one that did stays', async () => {
     const bound = await starling.loginBytes(unique('ann'));

@@ -7,7 +7,7 @@ const WAYS: Record<string, ConnectOptions> = {
 };
 
 describe('by default', () => {
-  const starling = useStarling();
+  const starling = useStarling({ cluster: { gatewaysOnly: true } });
 
   describe.each(Object.keys(WAYS))('on %s', (way) => {
     it.each(['http://localhost:8080', 'http://127.0.0.1', 'https://[::1]:3000'])(
@@ -37,7 +37,10 @@ describe('by default', () => {
 });
 
 describe('with a list', () => {
-  const starling = useStarling({ env: { ALLOWED_ORIGINS: 'https://app.example.com,https://*.example.org' } });
+  const starling = useStarling({
+    env: { ALLOWED_ORIGINS: 'https://app.example.com,https://*.example.org' },
+    cluster: { gatewaysOnly: true },
+  });
 
   describe.each(Object.keys(WAYS))('on %s', (way) => {
     it.each(['https://app.example.com', 'https://a.example.org', 'https://a.b.example.org'])(

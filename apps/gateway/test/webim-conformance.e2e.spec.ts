@@ -15,7 +15,7 @@ import {
 
 /** One test for each fact of the protocol's page about what webim.js sends and expects. */
 describe('webim.js', () => {
-  const starling = useStarling();
+  const starling = useStarling({ cluster: { gatewaysOnly: true } });
 
   it('packs one packet in one binary message: a big-endian header of 11 bytes, then JSON', async () => {
     const socket = new WebSocket(starling.bytesUrl);
@@ -183,7 +183,7 @@ describe('webim.js', () => {
 });
 
 describe('webim.js with heartbeats as its only sign of life', () => {
-  const starling = useStarling({ env: { SILENCE_TIMEOUT_MS: '1500' } });
+  const starling = useStarling({ env: { SILENCE_TIMEOUT_MS: '1500' }, cluster: { gatewaysOnly: true } });
 
   it('stays connected, while a peer that is silent and answers no ping is closed', async () => {
     const ann = await starling.loginBytes(unique('ann'), { autoPong: false });
@@ -202,7 +202,10 @@ describe('webim.js with heartbeats as its only sign of life', () => {
 
 describe('webim.js with a token in its URL', () => {
   const secret = 'a shared secret of more than 32 bytes, for tests';
-  const starling = useStarling({ env: { AUTH_MODE: 'jwt', JWT_SECRET: secret } });
+  const starling = useStarling({
+    env: { AUTH_MODE: 'jwt', JWT_SECRET: secret },
+    cluster: { gatewaysOnly: true },
+  });
 
   it('logs in without one in its login packet', async () => {
     const token = await new SignJWT({ sub: 'ann' })

@@ -17,6 +17,7 @@ const SECOND_CIPHER = { keyId: 'second', key: Buffer.alloc(32, 7) };
 
 const starling = useStarling({
   env: { CIPHER_KEYS: `${TEST_CIPHER_ENV.CIPHER_KEYS},second:${SECOND_CIPHER.key.toString('base64')}` },
+  cluster: { gatewaysOnly: true },
 });
 
 const FORMS: Record<string, ConnectOptions> = {
@@ -109,7 +110,7 @@ describe('a body that was sealed', () => {
 });
 
 describe('without keys', () => {
-  const plain = useStarling();
+  const plain = useStarling({ cluster: { gatewaysOnly: true } });
 
   it('encrypted bodies are refused as of an unknown serializer', async () => {
     const ann = await plain.connectBytes(unique('ann'));

@@ -19,6 +19,11 @@ export interface ClusterOptions {
    * no time, and a database of its own on a server that all clusters of a test file share.
    */
   readonly engines?: Engines;
+  /**
+   * Only the gateways are its own, and only they have its `env`: all that stands behind them is that of the test file,
+   * since starting it costs most of what a short test costs. Not for tests that stop or disturb it.
+   */
+  readonly gatewaysOnly?: boolean;
   /** By app: what all its processes run with; see `ClusterInstallation.alter`. */
   readonly alterations?: Readonly<Record<string, Alteration>>;
 }
@@ -63,19 +68,19 @@ export class ClusterInstallation implements Installation {
   async start(env: Environment): Promise<void> {
     this.startEnv = env;
     await this.prepare();
+    const { gateways = 2, stores = 1, gatewaysOnly = false } = this.options;
     const apps = [
-      ...Array.from({ length: this.options.gateways ?? 2 }, () => 'gateway'),
-      ...Array.from({ length: this.options.stores ?? 1 }, () => 'message-store'),
-      'groups',
-      'presence',
+      ...Array.from({ length: gateways }, () => 'gateway'),
+      ...(gatewaysOnly
+        ? []
+        : [...Array.from({ length: stores }, () => 'message-store'), 'groups', 'presence']),
     ];
     // The others wait for the migration, so all may start at once.
-    const migration = spawnApp('migrate', { ...this.environment, ...env });
+    const migration = gatewaysOnly ? null : spawnApp('migrate', { ...this.environment, ...env });
     this.started = apps.map((app) =>
       spawnApp(app, { ...this.environment, ...env }, this.alterations.get(app)),
     );
-    const { code } = await migration.exited;
-    if (code !== 0) throw migration.error('failed');
+    if (migration && (await migration.exited).code !== 0) throw migration.error('failed');
     this.services = await Promise.all(apps.map((app, i) => ready(app, this.started[i]!)));
   }
 
@@ -114,7 +119,7 @@ export class ClusterInstallation implements Installation {
   }
 
   async dispose(): Promise<void> {
-    if (this.options.engines || !this.engines) return;
+    if (this.options.engines || this.options.gatewaysOnly || !this.engines) return;
     await Promise.all([this.engines.nats.stop(), this.engines.redis.stop()]);
   }
 
@@ -132,6 +137,10 @@ export class ClusterInstallation implements Installation {
 
   private async prepare(): Promise<void> {
     if (this.engines) return;
+    if (this.options.gatewaysOnly) {
+      ({ engines: this.engines, mongoUrl: this.mongoUrl } = await backOfThisFile());
+      return;
+    }
     this.engines = this.options.engines ?? {
       nats: await startNats(),
       redis: await startRedis(),
@@ -157,9 +166,24 @@ function mongoOfThisFile(): Promise<Engine> {
   return (mongo ??= startMongo());
 }
 
+let back: Promise<ClusterInstallation> | null = null;
+
+function backOfThisFile(): Promise<ClusterInstallation> {
+  return (back ??= (async () => {
+    const cluster = new ClusterInstallation({}, { gateways: 0 });
+    await cluster.start({});
+    return cluster;
+  })());
+}
+
 /** After the last cluster of a test file. */
-export async function stopMongoOfThisFile(): Promise<void> {
-  const stopping = mongo;
-  mongo = null;
-  await (await stopping)?.stop();
+export async function stopWhatThisFileShares(): Promise<void> {
+  const [stoppingBack, stoppingMongo] = [back, mongo];
+  back = mongo = null;
+  const cluster = await stoppingBack;
+  await cluster?.end('SIGTERM');
+  await cluster?.dispose();
+  await (await stoppingMongo)?.stop();
+  const broken = cluster?.processes.find(({ exit }) => exit?.code !== 0);
+  if (broken) throw broken.error('did not stop cleanly on SIGTERM');
 }
