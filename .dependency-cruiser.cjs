@@ -57,6 +57,20 @@ module.exports = {
       to: { path: '^libs/testing/' },
     },
     {
+      name: 'bench-stands-outside',
+      comment:
+        'It measures started processes by their sockets, with frames of its own; and nothing needs it.',
+      severity: 'error',
+      from: { path: '^bench/' },
+      to: { path: '^(apps|libs)/', pathNot: '^libs/testing/src/index\\.ts$' },
+    },
+    {
+      name: 'nobody-imports-bench',
+      severity: 'error',
+      from: { pathNot: '^bench/' },
+      to: { path: '^bench/' },
+    },
+    {
       name: 'sockets-stay-in-the-connection-folder',
       comment: 'Everything else sees connections through connection/connection.ts.',
       severity: 'error',

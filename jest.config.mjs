@@ -33,7 +33,7 @@ export default {
     {
       ...basics,
       displayName: 'starling',
-      testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts'],
+      testMatch: ['<rootDir>/{apps,libs,bench}/**/*.spec.ts'],
       testPathIgnorePatterns: ['/test/cluster/'],
     },
     {

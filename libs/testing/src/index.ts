@@ -11,6 +11,7 @@ export * from './clients/packet-frame.js';
 export * from './clients/packet.js';
 export * from './engines/describe-with-engines.js';
 export * from './engines/engine.js';
+export * from './engines/find-program.js';
 export * from './engines/fresh-database.js';
 export * from './engines/start-engine.js';
 export * from './process/started-process.js';
