@@ -3,6 +3,8 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { GivenEngine, startNats, type Engine } from '@starling/testing';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { BusMetrics } from '../src/bus-metrics.js';
 import { BusConnection } from '../src/nats/nats-connection.js';
 import { NatsSubmitLog } from '../src/nats/nats-submit-log.js';
 import { NatsSubmitPublisher } from '../src/nats/nats-submit-publisher.js';
@@ -47,14 +49,18 @@ export class BusOnNats {
   ): Promise<NatsSubmitPublisher> {
     const connection = await this.connect('gateway');
     return this.closedAfter(
-      new NatsSubmitPublisher(connection, { maxUnanswered: 100_000, deadlineMs: 10_000, ...options }),
+      new NatsSubmitPublisher(
+        connection,
+        { maxUnanswered: 100_000, deadlineMs: 10_000, ...options },
+        new BusMetrics(new Registry()),
+      ),
     );
   }
 
   async log(options: { maxWaiting?: number } = {}): Promise<NatsSubmitLog> {
     const connection = await this.connect('message-store');
     const limits = { maxWaiting: 100_000, replicas: 1, deadlineMs: 10_000, ...options };
-    return new NatsSubmitLog(connection, limits, SILENT);
+    return new NatsSubmitLog(connection, limits, SILENT, new BusMetrics(new Registry()));
   }
 
   closedAfter<T extends { close(): Promise<unknown> | void }>(closable: T): T {

@@ -1,5 +1,7 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { describeWithOwnEngines, until } from '@starling/testing';
+import { Registry } from 'prom-client';
+import { BusMetrics } from '../src/bus-metrics.js';
 import type { BusConnection } from '../src/nats/nats-connection.js';
 import { submitStream, submitSubject } from '../src/nats/names.js';
 import { NatsSubmitLog } from '../src/nats/nats-submit-log.js';
@@ -31,12 +33,19 @@ describeWithOwnEngines(['nats'], 'submits over NATS when things fail', () => {
 
   const newStream = ({ deadlineMs = 15_000, maxUnanswered = 100_000 } = {}) =>
     new SubmitStream(
-      bus.closedAfter(new NatsSubmitPublisher(gateway, { deadlineMs, maxUnanswered })),
+      bus.closedAfter(
+        new NatsSubmitPublisher(gateway, { deadlineMs, maxUnanswered }, new BusMetrics(new Registry())),
+      ),
       partition,
     );
 
   const newLog = ({ maxWaiting = 100_000, connection = worker } = {}) =>
-    new NatsSubmitLog(connection, { maxWaiting, replicas: 1, deadlineMs: 15_000 }, SILENT);
+    new NatsSubmitLog(
+      connection,
+      { maxWaiting, replicas: 1, deadlineMs: 15_000 },
+      SILENT,
+      new BusMetrics(new Registry()),
+    );
 
   async function newLeader(options: { maxWaiting?: number; connection?: BusConnection } = {}) {
     const leader = bus.closedAfter(new SimulatedLeader(newLog(options), store, partition));
@@ -220,7 +229,11 @@ describeWithOwnEngines(['nats'], 'submits over NATS when things fail', () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     store.working = promise;
     await newLeader();
-    const publisher = new NatsSubmitPublisher(gateway, { deadlineMs: 60_000, maxUnanswered: 100 });
+    const publisher = new NatsSubmitPublisher(
+      gateway,
+      { deadlineMs: 60_000, maxUnanswered: 100 },
+      new BusMetrics(new Registry()),
+    );
     const stream = new SubmitStream(publisher, partition);
     stream.send(3);
     const { streams } = await manager();

@@ -17,7 +17,7 @@ import {
   type SubmitPublisher,
 } from '@starling/bus';
 import { CONFIG } from '@starling/config';
-import { LOGGER } from '@starling/observability';
+import { LOGGER, METRICS } from '@starling/observability';
 import { groupConversation, privateConversation, type ConversationKey } from '@starling/protocol';
 import { groupRoom, userRoom, type MessageEvent, type RoomEvent, type RoomName } from '@starling/rooms';
 import { SqliteDatabase } from '@starling/storage';
@@ -41,8 +41,9 @@ const logger = pino({ level: 'silent' });
   providers: [
     { provide: CONFIG, useValue: { SUBMIT_LOG_MAX: 10_000, SUBMIT_DEADLINE_MS: 10_000 } },
     { provide: LOGGER, useValue: logger },
+    { provide: METRICS, useFactory: () => new Registry() },
   ],
-  exports: [CONFIG, LOGGER],
+  exports: [CONFIG, LOGGER, METRICS],
 })
 class SettingsModule {}
 

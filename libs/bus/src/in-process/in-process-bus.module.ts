@@ -1,7 +1,9 @@
 import { Global, Module } from '@nestjs/common';
 import { CONFIG, type Config } from '@starling/config';
-import { LOGGER } from '@starling/observability';
+import { LOGGER, METRICS } from '@starling/observability';
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { BusMetrics } from '../bus-metrics.js';
 import { PARTITION_LEASES } from '../leases/partition-leases.js';
 import { MEMBERSHIP_FOLLOWER, MEMBERSHIP_PUBLISHER } from '../membership/membership-stream.js';
 import { NestRequestClient } from '../requests/nest-request-client.js';
@@ -21,9 +23,9 @@ import { InProcessSubmits } from './in-process-submits.js';
     InProcessMembershipStream,
     {
       provide: REQUEST_CLIENT,
-      inject: [InProcessRequestServer],
-      useFactory: (server: InProcessRequestServer) =>
-        new NestRequestClient(new InProcessRequestProxy(server)),
+      inject: [InProcessRequestServer, METRICS],
+      useFactory: (server: InProcessRequestServer, metrics: Registry) =>
+        new NestRequestClient(new InProcessRequestProxy(server), new BusMetrics(metrics)),
     },
     {
       provide: InProcessSubmits,

@@ -1,4 +1,6 @@
 import { Test } from '@nestjs/testing';
+import { Registry } from 'prom-client';
+import { BusMetrics } from '../bus-metrics.js';
 import { NestRequestClient } from '../requests/nest-request-client.js';
 import { ContractModule, requestClientContract } from '../requests/request-client.contract.js';
 import { InProcessRequestProxy, InProcessRequestServer } from './in-process-requests.js';
@@ -10,7 +12,11 @@ describe('requests in one process', () => {
     const app = module.createNestMicroservice({ strategy: server, logger: false });
     await app.listen();
     return {
-      client: new NestRequestClient(new InProcessRequestProxy(server), timeoutMs),
+      client: new NestRequestClient(
+        new InProcessRequestProxy(server),
+        new BusMetrics(new Registry()),
+        timeoutMs,
+      ),
       close: () => app.close(),
     };
   });

@@ -1,8 +1,10 @@
 import { Global, Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import type { ClientProxy } from '@nestjs/microservices';
 import { CONFIG, type Config } from '@starling/config';
-import { LOGGER, ReadinessChecks } from '@starling/observability';
+import { LOGGER, METRICS, ReadinessChecks } from '@starling/observability';
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { BusMetrics } from '../bus-metrics.js';
 import { PARTITION_LEASES } from '../leases/partition-leases.js';
 import { MEMBERSHIP_FOLLOWER, MEMBERSHIP_PUBLISHER } from '../membership/membership-stream.js';
 import { NestRequestClient } from '../requests/nest-request-client.js';
@@ -53,29 +55,35 @@ export class NatsBusModule implements OnApplicationShutdown {
           },
         },
         {
+          provide: BusMetrics,
+          inject: [METRICS],
+          useFactory: (metrics: Registry) => new BusMetrics(metrics),
+        },
+        {
           provide: REQUEST_PROXY,
           inject: [CONFIG],
           useFactory: (config: Config) => natsRequestProxy(natsOptionsOf(config, service)),
         },
         {
           provide: REQUEST_CLIENT,
-          inject: [REQUEST_PROXY],
-          useFactory: (proxy: ClientProxy) => new NestRequestClient(proxy),
+          inject: [REQUEST_PROXY, BusMetrics],
+          useFactory: (proxy: ClientProxy, metrics: BusMetrics) => new NestRequestClient(proxy, metrics),
         },
         {
           provide: NatsSubmitPublisher,
-          inject: [BusConnection, CONFIG],
-          useFactory: (connection: BusConnection, config: Config) =>
-            new NatsSubmitPublisher(connection, {
-              maxUnanswered: config.SUBMIT_LOG_MAX,
-              deadlineMs: config.SUBMIT_DEADLINE_MS,
-            }),
+          inject: [BusConnection, CONFIG, BusMetrics],
+          useFactory: (connection: BusConnection, config: Config, metrics: BusMetrics) =>
+            new NatsSubmitPublisher(
+              connection,
+              { maxUnanswered: config.SUBMIT_LOG_MAX, deadlineMs: config.SUBMIT_DEADLINE_MS },
+              metrics,
+            ),
         },
         { provide: SUBMIT_PUBLISHER, useExisting: NatsSubmitPublisher },
         {
           provide: SUBMIT_LOG,
-          inject: [BusConnection, CONFIG, LOGGER],
-          useFactory: (connection: BusConnection, config: Config, logger: Logger) =>
+          inject: [BusConnection, CONFIG, LOGGER, BusMetrics],
+          useFactory: (connection: BusConnection, config: Config, logger: Logger, metrics: BusMetrics) =>
             new NatsSubmitLog(
               connection,
               {
@@ -84,6 +92,7 @@ export class NatsBusModule implements OnApplicationShutdown {
                 deadlineMs: config.SUBMIT_DEADLINE_MS,
               },
               logger,
+              metrics,
             ),
         },
         {

@@ -1,5 +1,7 @@
 import { Test } from '@nestjs/testing';
 import { describeWithEngines } from '@starling/testing';
+import { Registry } from 'prom-client';
+import { BusMetrics } from '../bus-metrics.js';
 import { BusOnNats } from '../../test/bus-on-nats.js';
 import { NestRequestClient } from '../requests/nest-request-client.js';
 import { ContractModule, requestClientContract } from '../requests/request-client.contract.js';
@@ -20,7 +22,7 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
     await app.listen();
     const proxy = natsRequestProxy(options);
     return {
-      client: new NestRequestClient(proxy, timeoutMs),
+      client: new NestRequestClient(proxy, new BusMetrics(new Registry()), timeoutMs),
       close: async () => {
         await proxy.close();
         await app.close();

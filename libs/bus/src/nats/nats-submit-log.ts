@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { nanos, type Subscription } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
+import type { BusMetrics } from '../bus-metrics.js';
 import type {
   LogPosition,
   LossRecord,
@@ -46,12 +47,13 @@ export class NatsSubmitLog implements SubmitLog {
     private readonly connection: BusConnection,
     private readonly options: SubmitLogOptions,
     private readonly logger: Logger,
+    private readonly metrics: BusMetrics,
   ) {}
 
   async open(partition: number, from: LogPosition): Promise<SubmitReader> {
     const lost = await this.adopt(partition, from);
     if (lost !== null) this.logger.error(lost, 'the submit log is not the one that was read before');
-    return NatsSubmitReader.open(this.connection, partition, from, lost, this.logger);
+    return NatsSubmitReader.open(this.connection, partition, from, lost, this.logger, this.metrics);
   }
 
   /** Makes the stream go on after `from`, whatever it is found to be. */
@@ -114,6 +116,7 @@ class NatsSubmitReader implements SubmitReader {
     private readonly partition: number,
     private readonly from: LogPosition,
     readonly lost: LossRecord | null,
+    private readonly metrics: BusMetrics,
   ) {
     this.committed = from.position;
     this.purges = new Purges(async (position) => {
@@ -127,8 +130,9 @@ class NatsSubmitReader implements SubmitReader {
     from: LogPosition,
     lost: LossRecord | null,
     logger: Logger,
+    metrics: BusMetrics,
   ): Promise<NatsSubmitReader> {
-    const reader = new NatsSubmitReader(connection, partition, from, lost);
+    const reader = new NatsSubmitReader(connection, partition, from, lost, metrics);
     reader.reading = await StreamReading.open({
       connection,
       stream: submitStream(partition),
@@ -154,6 +158,7 @@ class NatsSubmitReader implements SubmitReader {
   answer(received: ReceivedSubmit, outcome: SubmitOutcome): void {
     const { replyTo } = received as Received;
     if (replyTo !== '' && this.connection.isConnected) {
+      this.metrics.publishes.reply();
       this.connection.nats.publish(replyTo, JSON.stringify(outcome));
     }
   }

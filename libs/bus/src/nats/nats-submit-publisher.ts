@@ -1,4 +1,5 @@
 import { createInbox, headers, type Msg, type Subscription } from '@nats-io/transport-node';
+import type { BusMetrics } from '../bus-metrics.js';
 import type { SubmitPublisher } from '../submits/submit-publisher.js';
 import type { Submit, SubmitOutcome } from '../submits/submit.js';
 import { MSG_ID_HEADER, REPLY_HEADER, submitSubject, workerSubject } from './names.js';
@@ -44,6 +45,7 @@ export class NatsSubmitPublisher implements SubmitPublisher {
   constructor(
     private readonly connection: BusConnection,
     private readonly options: SubmitPublisherOptions,
+    private readonly metrics: BusMetrics,
   ) {
     this.subscription = connection.nats.subscribe(`${this.inbox}.*`, {
       callback: (error, message) => {
@@ -55,10 +57,12 @@ export class NatsSubmitPublisher implements SubmitPublisher {
         return connection.isConnected;
       },
       publish: (entry) => this.publish(entry),
-      ask: (partition) =>
+      ask: (partition) => {
+        metrics.publishes.ask();
         connection.nats.publish(workerSubject(partition), undefined, {
           reply: `${this.inbox}.w${partition}`,
-        }),
+        });
+      },
       settled: (entry, outcome) => this.settled(entry, outcome),
     };
     this.endReconnects = connection.onReconnect(() => {
@@ -101,6 +105,7 @@ export class NatsSubmitPublisher implements SubmitPublisher {
 
   private publish({ number, submit, tries }: UnansweredSubmit): boolean {
     const { nats } = this.connection;
+    this.metrics.publishes.submit();
     const head = headers();
     head.append(MSG_ID_HEADER, nameOfTry(submit.messageId, tries));
     head.append(REPLY_HEADER, `${this.inbox}.r${number}`);

@@ -1,6 +1,7 @@
 import type { ClientProxy } from '@nestjs/microservices';
 import { ErrorCode, Refusal, type ErrorName } from '@starling/protocol';
 import { firstValueFrom, timeout } from 'rxjs';
+import type { BusMetrics } from '../bus-metrics.js';
 import type { RequestPattern } from './pattern.js';
 import type { RefusalOnBus } from './refusal-filter.js';
 import type { RequestClient } from './request-client.js';
@@ -12,10 +13,12 @@ const REQUEST_TIMEOUT_MS = 10_000;
 export class NestRequestClient implements RequestClient {
   constructor(
     private readonly proxy: ClientProxy,
+    private readonly metrics: BusMetrics,
     private readonly timeoutMs = REQUEST_TIMEOUT_MS,
   ) {}
 
   async request<Request, Reply>(pattern: RequestPattern<Request, Reply>, payload: Request): Promise<Reply> {
+    this.metrics.requested(pattern.name);
     try {
       return await firstValueFrom(
         this.proxy.send<Reply, Request>(pattern.name, payload).pipe(timeout(this.timeoutMs)),

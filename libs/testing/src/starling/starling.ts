@@ -8,6 +8,7 @@ import { PATIENCE_MS, until } from '../process/until.js';
 import { ClusterInstallation, type ClusterOptions } from './cluster-installation.js';
 import { EmbeddedInstallation } from './embedded-installation.js';
 import type { Installation, Profile } from './installation.js';
+import { metricAt } from './metric-at.js';
 
 export type Form = 'object' | 'frame' | 'bytes';
 
@@ -257,21 +258,6 @@ export class Starling {
     if (!first) throw new Error('the server was not started');
     return first;
   }
-}
-
-async function metricAt(
-  url: string,
-  name: string,
-  labels: Readonly<Record<string, string>>,
-): Promise<number> {
-  const response = await fetch(`${url}/metrics`);
-  const lines = (await response.text())
-    .split('\n')
-    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
-  const matching = lines.filter((line) =>
-    Object.entries(labels).every(([label, value]) => line.includes(`${label}="${value}"`)),
-  );
-  return matching.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
 
 function sum(numbers: readonly number[]): number {
