@@ -5,6 +5,7 @@ import { GivenEngine, startNats, type Engine } from '@starling/testing';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { BusMetrics } from '../src/bus-metrics.js';
+import { LEASES_STREAM, MEMBERSHIP_STREAM, submitStream } from '../src/nats/names.js';
 import { BusConnection } from '../src/nats/nats-connection.js';
 import { NatsSubmitLog } from '../src/nats/nats-submit-log.js';
 import { NatsSubmitPublisher } from '../src/nats/nats-submit-publisher.js';
@@ -86,10 +87,18 @@ export class BusOnNats {
   }
 }
 
+/** Those of Starling: what else is on a server that others started is not ours to delete. */
 async function deleteStreams(url: string): Promise<void> {
   const nats = await connect({ servers: url });
   const { streams } = await jetstreamManager(nats, { checkAPI: false });
-  for (const name of await streams.names().next()) await streams.delete(name);
+  for await (const name of streams.names()) {
+    if (isOurs(name)) await streams.delete(name);
+  }
   await nats.close();
   await sleep(250);
+}
+
+function isOurs(stream: string): boolean {
+  const prefixOfSubmits = submitStream(0).slice(0, -1);
+  return stream === MEMBERSHIP_STREAM || stream === LEASES_STREAM || stream.startsWith(prefixOfSubmits);
 }

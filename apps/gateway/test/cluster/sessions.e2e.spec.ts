@@ -6,6 +6,7 @@ import {
   type ChatClient,
   type Engines,
   fence,
+  leaveOutFileWithout,
   Starling,
   startMongo,
   startNats,
@@ -30,6 +31,8 @@ const lostWords: Alteration = {
     },
   ],
 };
+
+leaveOutFileWithout(['nats', 'redis', 'mongodb'], ['redis', 'mongodb'], 'sessions on a cluster');
 
 let engines: Engines;
 let starling: Starling;
