@@ -243,6 +243,21 @@ describe('an own message', () => {
     expect(sender.seqsOf(PAIR)).toEqual([2]);
   });
 
+  it('answered while its copy waits behind another is not shown by it, whatever was checked meanwhile', async () => {
+    const sender = await listen('ada');
+    pod.feed.submitting(sender, 'first');
+    pod.feed.submitting(sender, 'second');
+    const first = store.commit(PAIR, 'ada', 'first');
+    const second = store.commit(PAIR, 'ada', 'second');
+    // The answer of the first was lost and is asked for again.
+    pod.feed.answered(sender, 'second', second);
+    receive(first, second);
+    void pod.check.check();
+    await settle();
+    pod.feed.answered(sender, 'first', first);
+    expect(sender.seqsOf(PAIR)).toEqual([]);
+  });
+
   it('that was retried is shown by the answer that names its first packet', async () => {
     const sender = await listen('ada');
     pod.feed.submitting(sender, 'first');

@@ -251,7 +251,8 @@ export class Feed {
       }
       listener.base = highest(listener.base, this.settled);
       if (listener.lanes.size === 0) listener.observer?.settled(this.settled);
-      if (complete) listener.own.settled(round);
+      // What waits in a lane has passed the feed, but not this listener.
+      if (complete && listener.lanes.size === 0) listener.own.settled(round);
     }
     for (const feed of this.conversations.values()) {
       if (!feed.isBehind && feed.deliveredPosition <= this.settled[feed.partition]!) this.end(feed);
