@@ -1,18 +1,29 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describeWithOwnEngines } from '@starling/testing';
-import { runScenario } from './run-scenario.js';
+import { rowOf, TABLE_HEAD } from './outcome.js';
 import { SCENARIOS } from './scenarios.js';
+import { Stages } from './stages.js';
+
+const RUN_PATIENCE_MS = 240_000;
 
 /** Each scenario once; `npm run faults` runs them with many seeds. */
 describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'a cluster under load', () => {
+  const stages = new Stages(join(tmpdir(), 'starling-faults'));
+
+  beforeAll(() => void process.stdout.write(`${TABLE_HEAD}\n`));
+  afterAll(() => stages.close(), RUN_PATIENCE_MS);
+
   it.each(SCENARIOS)(
     'keeps its promises: $name',
     async (scenario) => {
-      const outcome = await runScenario(scenario, 1);
+      const outcome = await stages.play(scenario, 1);
+      process.stdout.write(`${rowOf(outcome)}\n`);
       expect(outcome.verdicts).toEqual([]);
       // Or the test would have shown little.
       expect(outcome.sends).toBeGreaterThan(500);
       expect(outcome.deliveries).toBeGreaterThan(5 * outcome.sends);
     },
-    240_000,
+    RUN_PATIENCE_MS,
   );
 });

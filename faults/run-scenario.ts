@@ -1,180 +1,160 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  type ChatClient,
-  type ClusterInstallation,
-  type Engines,
   type Entitlement,
   type Form,
   groupName,
   judge,
+  loadMessage,
+  Member,
   type Message,
   messageOf,
-  type Packet,
   privateName,
   randomOf,
   SendRecord,
-  Starling,
-  startMongo,
-  startNats,
-  startRedis,
   until,
 } from '@starling/testing';
-import { Member } from './member.js';
+import { ErrorCode, type ErrorName } from '@starling/protocol';
+import { MembershipRecord } from './membership-record.js';
+import type { Figures, Outcome } from './outcome.js';
+import type { Setup, Stage } from './stage.js';
 
 /** What happens to a cluster under load. */
 export interface Scenario {
   readonly name: string;
-  /** Resolves when everything that was disturbed is back. */
-  disturb(cluster: ClusterInstallation, engines: Engines, random: () => number): Promise<void>;
-}
-
-/** One run, for the table. */
-export interface Outcome {
-  readonly scenario: string;
-  readonly seed: number;
-  readonly sends: number;
-  /** Messages shown at all connections. */
-  readonly deliveries: number;
-  /** Tries beyond the first. */
-  readonly retries: number;
-  /** How often each error code was the reason for another try; `cut`: the connection or the answer was lost. */
-  readonly reasons: Readonly<Record<string, number>>;
-  /** From the first try of a message to its acknowledgement, the longest. */
-  readonly slowestAckMs: number;
-  /** From the end of the load until everybody had been shown everything. */
-  readonly catchUpMs: number;
-  readonly reconnects: number;
-  /** Of the checker; none when all promises held. */
-  readonly verdicts: readonly string[];
+  readonly setup: Setup;
+  /** Refusals without which it has shown little. */
+  readonly refusals?: readonly ErrorName[];
+  /** Resolves when everything that was disturbed is back. Rejects when something other than the promises is broken. */
+  disturb(stage: Stage, random: () => number): Promise<Figures | void>;
 }
 
 const MEMBERS = 90;
 /** Join and quit all the time, each every group once. */
 const WANDERERS = 10;
 const STRANGERS = 4;
-const GROUPS = Array.from({ length: 10 }, (_, i) => `group-${i}`);
+const GROUPS = 10;
 const FORMS: Form[] = ['object', 'bytes', 'frame'];
-const SENDS_PER_SECOND = 200;
+export const SENDS_PER_SECOND = 200;
 const TICK_MS = 50;
-const BEFORE_MS = 2_000;
-const AFTER_MS = 2_000;
+const BEFORE_MS = 1_000;
+const AFTER_MS = 1_500;
 const ONE_PRIVATE_IN = 8;
-/** What is sent so long after a quit was answered is nothing for who quit. */
-const REMOVED_WITHIN_MS = 1_000;
+const STAY_MS = 300;
+const CATCH_UP_PATIENCE_MS = 30_000;
 
-const ENV = {
-  PACKETS_PER_SECOND: '100000',
-  PACKETS_BURST: '100000',
-  SILENCE_TIMEOUT_MS: '120000',
-  LOGIN_TIMEOUT_MS: '60000',
-  RECONNECT_WINDOW_MS: '500',
-  PARTITION_LEASE_MS: '1500',
-  SESSION_LEASE_MS: '3000',
-  FEED_CHECK_MS: '1000',
-  SUBMIT_DEADLINE_MS: '5000',
-};
-
-export async function runScenario(scenario: Scenario, seed: number): Promise<Outcome> {
-  const engines: Engines = {
-    nats: await startNats(),
-    redis: await startRedis(),
-    mongodb: await startMongo(),
-  };
-  const starling = new Starling({
-    profile: 'cluster',
-    env: ENV,
-    cluster: { gateways: 2, stores: 2, engines },
-  });
+/** Plays the scenario once, with users and groups of its own. The stage can be used again if all promises held. */
+export async function runScenario(scenario: Scenario, seed: number, stage: Stage): Promise<Outcome> {
+  const run = new ScenarioRun(scenario, seed, stage);
   try {
-    await starling.start();
-    return await new ScenarioRun(scenario, seed, starling, engines).run();
+    const outcome = await run.play();
+    stage.expectAlive();
+    return outcome;
   } finally {
-    // What a scenario did to them is no reason not to end them.
-    await starling.dispose().catch(() => starling.kill9());
-    await Promise.all(Object.values(engines).map((engine) => engine.stop()));
+    run.end();
+    stage.rememberProcesses();
+    await stage.starling.closeClients();
   }
 }
+
+let runs = 0;
 
 interface Stay {
   /** Head of the group before the join was asked for. */
   readonly after: number;
-  /** When the quit was answered; null while the user is a member. */
-  quitAt: number | null;
 }
 
 class ScenarioRun {
   private readonly random: () => number;
+  /** Of all names of users and groups: runs share a stage. */
+  private readonly id = `run-${(runs += 1)}`;
+  private readonly groups = Array.from({ length: GROUPS }, (_, i) => `${this.id}-group-${i}`);
   private readonly records: SendRecord[] = [];
   private readonly settling: Promise<void>[] = [];
-  /** When each message was first tried. */
-  private readonly triedAt = new Map<SendRecord, number>();
   private readonly everybody: Member[];
   private readonly members: Member[];
   private readonly wanderers: Member[];
   private readonly stays = new Map<Member, Map<string, Stay>>();
   private counter = 0;
   private loading = true;
+  private lastAckAt = 0;
+  private quietMs = 0;
 
   constructor(
     private readonly scenario: Scenario,
     private readonly seed: number,
-    private readonly starling: Starling,
-    private readonly engines: Engines,
+    private readonly stage: Stage,
   ) {
     this.random = randomOf(seed);
-    const total = MEMBERS + WANDERERS + STRANGERS;
     this.everybody = Array.from(
-      { length: total },
-      (_, i) => new Member(`user-${i}`, FORMS[i % FORMS.length]!, i, starling, (client) => headsFor(client)),
+      { length: MEMBERS + WANDERERS + STRANGERS },
+      (_, i) => new Member(stage.starling, this.userAt(i), FORMS[i % FORMS.length]!, i),
     );
     this.members = this.everybody.slice(0, MEMBERS);
     this.wanderers = this.everybody.slice(MEMBERS, MEMBERS + WANDERERS);
   }
 
-  async run(): Promise<Outcome> {
+  async play(): Promise<Outcome> {
     await Promise.all(this.everybody.map((member) => member.client()));
-    await Promise.all(this.members.map((member, i) => member.ask((client) => client.join(groupOf(i)))));
+    await Promise.all(this.members.map((member, i) => member.ask((client) => client.join(this.groupOf(i)))));
+    this.stage.rememberProcesses();
     const load = this.load();
-    const wandering = this.wanderers.map((wanderer) => this.wander(wanderer));
+    const wandering = Promise.all(this.wanderers.map((wanderer) => this.wander(wanderer)));
+    wandering.catch(() => undefined);
     await delay(BEFORE_MS * (0.5 + this.random()));
-    await this.scenario.disturb(this.starling.cluster, this.engines, this.random);
+    const figures = await this.scenario.disturb(this.stage, this.random);
     await delay(AFTER_MS);
     this.loading = false;
     await load;
     await Promise.all(this.settling);
-    await Promise.all(wandering);
+    await wandering;
 
     const begin = performance.now();
     const stored = await this.stored();
-    const views = () => this.everybody.flatMap((member) => member.views(this.rightsOf(member)));
-    const sent = this.records.map((record) => record.sent);
+    const record = await MembershipRecord.read(this.stage, this.groups);
+    const views = () => this.everybody.flatMap((member) => member.views(this.rightsOf(member, record)));
+    const sent = this.records.map((each) => each.sent);
     // Live or by repair: within a generous time everybody has been shown everything.
     const verdicts = () => judge({ sent, stored, views: views() });
     await until(
       'everybody to have seen everything',
       () => !verdicts().some((text) => text.startsWith('missed')),
-      30_000,
+      CATCH_UP_PATIENCE_MS,
     ).catch(() => undefined);
     const catchUpMs = performance.now() - begin;
-    const result = verdicts();
-    for (const member of this.everybody) member.leave();
+    const reasons = reasonsOf(this.everybody);
     return {
       scenario: this.scenario.name,
       seed: this.seed,
       sends: this.records.length,
       deliveries: sum(views().map(({ shown }) => shown.length)),
       retries: sum(this.everybody.map(({ retries }) => retries)),
-      reasons: reasonsOf(this.everybody),
+      reasons,
       slowestAckMs: Math.round(Math.max(...this.everybody.map(({ slowestMs }) => slowestMs))),
+      quietMs: Math.round(this.quietMs),
       catchUpMs: Math.round(catchUpMs),
       reconnects: sum(this.everybody.map(({ connections }) => connections.length - 1)),
-      verdicts: result,
+      figures: figures ?? {},
+      verdicts: [...verdicts(), ...this.notSeen(reasons)],
     };
+  }
+
+  /** Nobody comes back, or sends more. */
+  end(): void {
+    this.loading = false;
+    for (const member of this.everybody) member.leave();
+  }
+
+  private notSeen(reasons: Readonly<Record<string, number>>): string[] {
+    const wanted = this.scenario.refusals ?? [];
+    return wanted
+      .filter((name) => !reasons[ErrorCode[name].code])
+      .map((name) => `nobody was refused: ${name}`);
   }
 
   /** Open loop: what is not answered keeps nobody from sending more. */
   private async load(): Promise<void> {
     const begin = performance.now();
+    this.lastAckAt = begin;
     while (this.loading) {
       const due = ((performance.now() - begin) / 1000) * SENDS_PER_SECOND;
       for (; this.counter < due; this.counter++) this.send(this.counter);
@@ -186,56 +166,57 @@ class ScenarioRun {
     const at = Math.floor(this.random() * MEMBERS);
     const member = this.members[at]!;
     const isPrivate = counter % ONE_PRIVATE_IN === 0;
-    const packet = messageFrom(
-      member.userId,
-      `${this.seed}: message ${counter}`,
-      isPrivate ? partnerOf(at) : null,
-      at,
+    const content = `message ${counter}`;
+    const record = new SendRecord(
+      isPrivate
+        ? loadMessage(member.userId, 0, this.userAt(partnerOf(at)), content)
+        : loadMessage(member.userId, 1, this.groupOf(at), content),
     );
-    const record = new SendRecord(packet);
     this.records.push(record);
-    this.triedAt.set(record, performance.now());
-    const settled = member.settle(record);
+    const settled = member.settle(record).then(() => this.acknowledged());
     // Looked at when the load is over.
     settled.catch(() => undefined);
     this.settling.push(settled);
   }
 
+  private acknowledged(): void {
+    const now = performance.now();
+    this.quietMs = Math.max(this.quietMs, now - this.lastAckAt);
+    this.lastAckAt = now;
+  }
+
   private async wander(wanderer: Member): Promise<void> {
     const stays = new Map<string, Stay>();
     this.stays.set(wanderer, stays);
-    for (const group of GROUPS) {
+    for (const group of this.groups) {
       if (!this.loading) return;
-      const stay: Stay = { after: this.head(group), quitAt: null };
-      stays.set(group, stay);
+      stays.set(group, { after: this.head(group) });
       await wanderer.ask((client) => client.join(group));
-      await delay(200 + 400 * this.random());
+      await delay(STAY_MS * (1 + 3 * this.random()));
       await wanderer.ask((client) => client.quit(group));
-      stay.quitAt = performance.now();
     }
   }
 
-  /** Highest seq that was acknowledged of what was first sent to the group until then. */
-  private head(group: string, triedUntil = Infinity): number {
+  /** Highest seq of the group that was acknowledged. */
+  private head(group: string): number {
     let head = 0;
-    for (const record of this.records) {
-      if (!record.acknowledged || record.packet['toUserId'] !== group) continue;
-      if (this.triedAt.get(record)! <= triedUntil) head = Math.max(head, record.acknowledged.seq);
+    for (const { acknowledged, packet } of this.records) {
+      if (acknowledged && packet['toUserId'] === group) head = Math.max(head, acknowledged.seq);
     }
     return head;
   }
 
-  private rightsOf(member: Member): Map<string, Entitlement> {
+  private rightsOf(member: Member, record: MembershipRecord): Map<string, Entitlement> {
     const at = this.everybody.indexOf(member);
     const rights = new Map<string, Entitlement>();
     if (at < MEMBERS) {
-      const partner = partnerOf(at);
-      for (const name of [groupName(groupOf(at)), privateName(member.userId, `user-${partner}`)]) {
+      const partner = privateName(member.userId, this.userAt(partnerOf(at)));
+      for (const name of [groupName(this.groupOf(at)), partner]) {
         rights.set(name, { after: 0, upTo: null, complete: true });
       }
     }
-    for (const [group, { after, quitAt }] of this.stays.get(member) ?? []) {
-      const upTo = quitAt === null ? null : this.head(group, quitAt + REMOVED_WITHIN_MS);
+    for (const [group, { after }] of this.stays.get(member) ?? []) {
+      const upTo = record.lastSeqOf(member.userId, group);
       rights.set(groupName(group), { after, upTo, complete: false });
     }
     return rights;
@@ -244,60 +225,31 @@ class ScenarioRun {
   private async stored(): Promise<Map<string, Message[]>> {
     const stored = new Map<string, Message[]>();
     await Promise.all(
-      GROUPS.map(async (group, i) => {
+      this.groups.map(async (group, i) => {
         const client = await this.members[i]!.client();
         stored.set(groupName(group), (await client.wholeHistory(1, group)).map(messageOf));
       }),
     );
     for (let i = 0; i < MEMBERS; i += 2) {
-      const partner = `user-${partnerOf(i)}`;
+      const partner = this.userAt(partnerOf(i));
       const client = await this.members[i]!.client();
       const messages = await client.wholeHistory(0, partner);
       stored.set(privateName(client.userId, partner), messages.map(messageOf));
     }
     return stored;
   }
-}
 
-function groupOf(at: number): string {
-  return GROUPS[at % GROUPS.length]!;
+  private userAt(at: number): string {
+    return `${this.id}-user-${at}`;
+  }
+
+  private groupOf(at: number): string {
+    return this.groups[at % GROUPS]!;
+  }
 }
 
 function partnerOf(at: number): number {
   return at % 2 === 0 ? at + 1 : at - 1;
-}
-
-function messageFrom(userId: string, content: string, partner: number | null, at: number): Packet {
-  return {
-    version: 1,
-    command: 3,
-    isItMe: true,
-    contentType: 0,
-    content,
-    createTime: 0,
-    // Ids of clients are their own affair; a text that tells the message apart lets the checker find it again.
-    hasBeenSentId: content,
-    fromUserId: userId,
-    userId,
-    toUserId: partner === null ? groupOf(at) : `user-${partner}`,
-    chatType: partner === null ? 1 : 0,
-  };
-}
-
-/** What the conversations' heads are now, at the latest. */
-async function headsFor(client: ChatClient): Promise<Map<string, number>> {
-  const heads = new Map<string, number>();
-  let cursor: unknown = null;
-  do {
-    const answer: Packet = await client.sync([], cursor === null ? {} : { cursor });
-    if (answer['success'] !== true) throw client.error('could not sync');
-    const conversations: { chatType: number; chatId: string; head: number }[] = answer['conversations'];
-    for (const { chatType, chatId, head } of conversations) {
-      heads.set(chatType === 1 ? groupName(chatId) : privateName(client.userId, chatId), head);
-    }
-    cursor = answer['cursor'];
-  } while (cursor !== null);
-  return heads;
 }
 
 function reasonsOf(members: readonly Member[]): Record<string, number> {

@@ -4,27 +4,27 @@ import {
   type Form,
   groupName,
   judge,
+  loadMessage,
+  Member,
   type Message,
   messageOf,
   type Packet,
   privateName,
   randomOf,
   SendRecord,
-  show,
   Starling,
-  type View,
-  ViewRecorder,
+  until,
 } from '@starling/testing';
 
 /**
- * The process is killed in the middle of its work, again and again on the same data. Clients keep what they have
- * no answer for and send it again, with the same id, to the process that comes after.
+ * The process is killed in the middle of its work, again and again on the same data. Clients come back to the process
+ * that comes after, and send again, with the same id, what they have no answer for.
  */
 const SEEDS = 20;
-const GROUPS = ['one', 'two', 'three'];
+const GROUPS = ['one', 'two', 'three'] as const;
 const USERS = ['ann', 'ben', 'cem', 'dot', 'eve', 'fay'];
 /** Ann and Ben also write to each other. */
-const PRIVATE = privateName('ann', 'ben');
+const PAIR = ['ann', 'ben'];
 /** Messages that a sender has under way at once. */
 const UNDER_WAY = 8;
 const FORMS: Form[] = ['object', 'frame', 'bytes'];
@@ -34,109 +34,77 @@ const starling = new Starling({ env: { PACKETS_PER_SECOND: '100000', PACKETS_BUR
 afterAll(() => starling.dispose());
 
 it(`keeps what it acknowledged, once, and counts on without a hole, over ${SEEDS} kills`, async () => {
-  const records: SendRecord[] = [];
-  const views: View[] = [];
-  let retries = 0;
   await starling.start();
+  const members = USERS.map((user, i) => new Member(starling, user, FORMS[i % FORMS.length]!, 0));
+  for (const group of GROUPS) {
+    await Promise.all(members.map((member) => member.ask((client) => client.join(group))));
+  }
+  const load = new Load();
+  const sending = members.flatMap((member) => Array.from({ length: UNDER_WAY }, () => load.from(member)));
   for (let seed = 1; seed <= SEEDS; seed++) {
-    const random = randomOf(seed);
-    const clients = await everybody();
-    const recorders = clients.map((client) => new ViewRecorder(client));
-    retries += await retryUnsettled(records);
-
     // The kill comes after a number of answers, so at any point of a batch, a commit or a delivery.
-    const killAfter = Math.floor(random() * 400);
-    let answers = 0;
-    const kills: Promise<unknown>[] = [];
-    const answered = () => {
-      answers += 1;
-      if (answers > killAfter && kills.length === 0) kills.push(starling.kill9());
-    };
-    await Promise.all(clients.map((client) => load(client, seed, records, answered)));
-    await Promise.all(kills);
-    for (const recorder of recorders) views.push(recorder.view(rightsOf(recorder.client)));
+    await load.answers(Math.floor(randomOf(seed)() * 400));
+    await starling.kill9();
     await starling.start();
   }
+  load.isOver = true;
+  await Promise.all(sending);
 
-  const clients = await everybody();
-  retries += await retryUnsettled(records);
-  const stored = await storedFor(clients[0]!);
-  expect(judge({ sent: records.map(({ sent }) => sent), stored, views })).toEqual([]);
+  const stored = await storedFor(await members[0]!.client());
+  const sent = load.records.map((record) => record.sent);
+  const verdicts = () =>
+    judge({ sent, stored, views: members.flatMap((each) => each.views(rightsOf(each))) });
+  await until(
+    'everybody to have seen everything',
+    () => !verdicts().some((text) => text.startsWith('missed')),
+  );
+  expect(verdicts()).toEqual([]);
   // Or the test would have shown little.
-  expect(records.length).toBeGreaterThan(SEEDS * 50);
-  expect(retries).toBeGreaterThan(SEEDS);
+  expect(load.records.length).toBeGreaterThan(SEEDS * 50);
+  expect(members.reduce((sum, { retries }) => sum + retries, 0)).toBeGreaterThan(SEEDS);
+  for (const member of members) member.leave();
 }, 240_000);
 
-async function everybody(): Promise<ChatClient[]> {
-  return Promise.all(
-    USERS.map(async (user, i) => {
-      const client = await starling.login(user, { form: FORMS[i % FORMS.length]! });
-      for (const group of GROUPS) await client.join(group);
-      return client;
-    }),
-  );
-}
+/** Sends as fast as answers come. */
+class Load {
+  readonly records: SendRecord[] = [];
+  isOver = false;
+  private readonly random = randomOf(0);
+  private answered = 0;
 
-/** Sends as fast as answers come, until the connection is cut; each message stays recorded with its first answer. */
-async function load(
-  client: ChatClient,
-  seed: number,
-  records: SendRecord[],
-  answered: () => void,
-): Promise<void> {
-  const random = randomOf(seed * 1000 + USERS.indexOf(client.userId));
-  let counter = 0;
-  const oneAtATime = async () => {
-    while (!client.closed) {
-      const record = new SendRecord(nextMessage(client, `${seed}: message ${counter++}`, random));
-      records.push(record);
-      // Some are sent twice at once, as by a client that is impatient.
-      if (random() < 0.1) client.transmit(record.packet);
-      const answer = await client.request(record.packet).catch(() => null);
-      if (!answer) return;
-      if (!record.answered(answer)) throw client.error(`was refused: ${show(answer)}`);
-      answered();
+  async from(member: Member): Promise<void> {
+    while (!this.isOver) {
+      const record = new SendRecord(this.nextMessage(member.userId));
+      this.records.push(record);
+      await member.settle(record, { twice: this.random() < 0.1 });
+      this.answered += 1;
     }
-  };
-  await Promise.all(Array.from({ length: UNDER_WAY }, oneAtATime));
-}
-
-/**
- * On connections of their own, whose acknowledgement callbacks tell an answer from a copy: byte clients are replayed what
- * they missed meanwhile, and that may be the message that is being retried.
- */
-async function retryUnsettled(records: SendRecord[]): Promise<number> {
-  const unsettled = records.filter(({ acknowledged }) => acknowledged === null);
-  const senders = new Map<string, ChatClient>();
-  for (const user of USERS) senders.set(user, await starling.login(user));
-  for (const record of unsettled) {
-    const sender = senders.get(record.packet['fromUserId'])!;
-    const answer = await sender.request(record.packet);
-    if (!record.answered(answer)) throw sender.error(`was refused a retry: ${show(answer)}`);
   }
-  for (const sender of senders.values()) await sender.close();
-  return unsettled.length;
+
+  /** Resolves when so many more have been answered. */
+  async answers(count: number): Promise<void> {
+    const last = this.answered + count;
+    await until('answers', () => this.answered > last, 60_000);
+  }
+
+  private nextMessage(sender: string): Packet {
+    const content = `message ${this.records.length}`;
+    const group = GROUPS[Math.floor(this.random() * (GROUPS.length + 1))];
+    const partner = PAIR.find((user) => user !== sender);
+    if (group === undefined && PAIR.includes(sender)) return loadMessage(sender, 0, partner!, content);
+    return loadMessage(sender, 1, group ?? GROUPS[0], content);
+  }
 }
 
-function nextMessage(client: ChatClient, content: string, random: () => number): Packet {
-  const pick = Math.floor(random() * (GROUPS.length + 1));
-  const group = GROUPS[pick];
-  if (group !== undefined) return client.message(group, 1, content);
-  if (client.userId === 'ann') return client.message('ben', 0, content);
-  if (client.userId === 'ben') return client.message('ann', 0, content);
-  return client.message(GROUPS[0]!, 1, content);
-}
-
-/** A killed process owes its connections nothing more, but nothing foreign, double or out of order either. */
-function rightsOf({ userId }: ChatClient): Map<string, Entitlement> {
+function rightsOf({ userId }: Member): Map<string, Entitlement> {
   const conversations = GROUPS.map(groupName);
-  if (userId === 'ann' || userId === 'ben') conversations.push(PRIVATE);
-  return new Map(conversations.map((name) => [name, { after: 0, upTo: null, complete: false }]));
+  if (PAIR.includes(userId)) conversations.push(privateName('ann', 'ben'));
+  return new Map(conversations.map((name) => [name, { after: 0, upTo: null, complete: true }]));
 }
 
 async function storedFor(ann: ChatClient): Promise<Map<string, Message[]>> {
   const stored = new Map<string, Message[]>();
   for (const group of GROUPS) stored.set(groupName(group), (await ann.wholeHistory(1, group)).map(messageOf));
-  stored.set(PRIVATE, (await ann.wholeHistory(0, 'ben')).map(messageOf));
+  stored.set(privateName('ann', 'ben'), (await ann.wholeHistory(0, 'ben')).map(messageOf));
   return stored;
 }

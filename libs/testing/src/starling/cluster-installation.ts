@@ -24,6 +24,8 @@ export interface ClusterOptions {
    * since starting it costs most of what a short test costs. Not for tests that stop or disturb it.
    */
   readonly gatewaysOnly?: boolean;
+  /** Beyond the configuration of all: that of one process, numbered from 0 in its app; also when it is restarted. */
+  readonly envOf?: (app: string, number: number) => Environment;
   /** By app: what all its processes run with; see `ClusterInstallation.alter`. */
   readonly alterations?: Readonly<Record<string, Alteration>>;
 }
@@ -55,6 +57,11 @@ export class ClusterInstallation implements Installation {
     return this.of('gateway');
   }
 
+  /** Its own database, for tests that compare what clients saw with what was stored. */
+  get databaseUrl(): string {
+    return this.mongoUrl;
+  }
+
   of(app: string): Service[] {
     return this.services.filter((service) => service.app === app);
   }
@@ -77,9 +84,10 @@ export class ClusterInstallation implements Installation {
     ];
     // The others wait for the migration, so all may start at once.
     const migration = gatewaysOnly ? null : spawnApp('migrate', { ...this.environment, ...env });
-    this.started = apps.map((app) =>
-      spawnApp(app, { ...this.environment, ...env }, this.alterations.get(app)),
-    );
+    this.started = apps.map((app, i) => {
+      const own = this.options.envOf?.(app, i - apps.indexOf(app));
+      return spawnApp(app, { ...this.environment, ...env, ...own }, this.alterations.get(app));
+    });
     if (migration && (await migration.exited).code !== 0) throw migration.error('failed');
     this.services = await Promise.all(apps.map((app, i) => ready(app, this.started[i]!)));
   }
@@ -124,7 +132,9 @@ export class ClusterInstallation implements Installation {
   }
 
   private spawnAgain({ app, port, process: ended }: Service, alteration?: Alteration): StartedProcess {
-    const env: Environment = app === 'gateway' ? { PORT: String(port) } : {};
+    const number = this.started.filter(({ name }) => name === app).indexOf(ended);
+    const own = this.options.envOf?.(app, number);
+    const env: Environment = app === 'gateway' ? { ...own, PORT: String(port) } : { ...own };
     const process = spawnApp(app, { ...this.environment, ...this.startEnv, ...env }, alteration);
     this.started = this.started.map((other) => (other === ended ? process : other));
     return process;

@@ -230,7 +230,8 @@ export class Starling {
     }
   }
 
-  private expectNothingUnhandled(): void {
+  /** Fails when one of the processes that run, or ran last, met an error that nobody handled. */
+  expectNothingUnhandled(): void {
     for (const each of this.installation.processes) {
       const line = each.lines.find((text) => /unhandled ?rejection|uncaught ?exception/i.test(text));
       if (line !== undefined) throw each.error(`met something unhandled: ${line}`);

@@ -1,17 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  accepted,
-  type ChatClient,
-  type Entitlement,
-  type Form,
-  type SendRecord,
-  show,
-  type Starling,
-  type View,
-  ViewRecorder,
-} from '@starling/testing';
+import type { Entitlement, View } from '../checker/checker.js';
+import { groupName, privateName, type SendRecord, ViewRecorder } from '../checker/recorder.js';
+import type { ChatClient } from '../clients/chat-client.js';
+import { type Packet, show } from '../clients/packet.js';
+import { withPatience } from '../process/until.js';
+import { accepted } from '../starling/expectations.js';
+import type { Form, Starling } from '../starling/starling.js';
 
+/** Between two tries, doubled with each up to the longest. */
 const AGAIN_MS = 100;
+const LONGEST_PAUSE_MS = 1_000;
+/** Then the other gateway is tried. */
+const CONNECT_PATIENCE_MS = 3_000;
 /** Longer than the server's own deadline. */
 const ANSWER_PATIENCE_MS = 20_000;
 /** Retrying for longer than this means that something does not come back. */
@@ -37,11 +37,11 @@ export class Member {
   private leaving = false;
 
   constructor(
+    private readonly starling: Starling,
     readonly userId: string,
     private readonly form: Form,
+    /** The one that is tried first. */
     private readonly gateway: number,
-    private readonly starling: Starling,
-    private readonly headsFor: (client: ChatClient) => Promise<ReadonlyMap<string, number>>,
   ) {
     this.online = this.connect(true);
     this.online.catch(() => undefined);
@@ -55,11 +55,13 @@ export class Member {
     this.leaving = true;
   }
 
-  /** Sends until it is acknowledged. */
-  async settle(record: SendRecord): Promise<void> {
+  /** Sends until it is acknowledged; `twice`: twice at once, as a client does that is impatient. */
+  async settle(record: SendRecord, { twice = false } = {}): Promise<void> {
     const begin = performance.now();
-    for (;;) {
+    if (twice) this.sentAgain.add(record.sent.content);
+    for (let pauseMs = AGAIN_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       const client = await this.client();
+      if (twice) client.transmit(record.packet);
       const answer = await client.request(record.packet, ANSWER_PATIENCE_MS).catch(() => null);
       if (answer && record.answered(answer)) break;
       if (performance.now() - begin > SETTLE_PATIENCE_MS) {
@@ -71,20 +73,20 @@ export class Member {
       this.sentAgain.add(record.sent.content);
       const why = answer ? String(answer['errorCode']) : 'cut';
       this.refusals.set(why, (this.refusals.get(why) ?? 0) + 1);
-      await delay(AGAIN_MS);
+      await delay(pauseMs);
     }
     this.slowestMs = Math.max(this.slowestMs, performance.now() - begin);
   }
 
   /** Asks until it is granted: joins and quits are the same however often they are asked for. */
-  async ask(what: (client: ChatClient) => ReturnType<ChatClient['join']>): Promise<void> {
+  async ask(what: (client: ChatClient) => Promise<Packet>): Promise<void> {
     const end = performance.now() + SETTLE_PATIENCE_MS;
-    for (;;) {
+    for (let pauseMs = AGAIN_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       const client = await this.client();
       const answer = await what(client).catch(() => null);
       if (answer?.['success'] === true) return;
       if (performance.now() > end) throw client.error(`was never granted it; last answer: ${show(answer)}`);
-      await delay(AGAIN_MS);
+      await delay(pauseMs);
     }
   }
 
@@ -117,15 +119,9 @@ export class Member {
     const end = performance.now() + SETTLE_PATIENCE_MS;
     for (let attempt = 0; ; attempt++) {
       try {
-        const client = await this.starling.connect(this.userId, {
-          form: this.form,
-          gateway: this.gateway + attempt,
-        });
-        const recorder = new ViewRecorder(client);
-        accepted(await client.login());
-        const connection = { client, recorder, heads: first ? null : await this.headsFor(client) };
+        const connection = await this.bind(await this.reach(this.gateway + attempt), first);
         this.connections.push(connection);
-        void client.waitForClose(2 ** 31 - 1).then(() => {
+        void connection.client.waitForClose(2 ** 31 - 1).then(() => {
           if (this.leaving) return;
           this.online = this.connect(false);
           this.online.catch(() => undefined);
@@ -137,6 +133,47 @@ export class Member {
       }
     }
   }
+
+  private async bind(client: ChatClient, first: boolean): Promise<Connection> {
+    const recorder = new ViewRecorder(client);
+    try {
+      accepted(await client.login());
+      return { client, recorder, heads: first ? null : await headsOf(client) };
+    } catch (error) {
+      client.abort();
+      throw error;
+    }
+  }
+
+  private async reach(gateway: number): Promise<ChatClient> {
+    const connecting = this.starling.connect(this.userId, { form: this.form, gateway });
+    try {
+      return await withPatience(connecting, 'a connection', CONNECT_PATIENCE_MS);
+    } catch (error) {
+      // A gateway that stood still takes it later.
+      connecting.then(
+        (client) => client.abort(),
+        () => undefined,
+      );
+      throw error;
+    }
+  }
+}
+
+/** Of all conversations of the user; what they are now, at the latest. */
+async function headsOf(client: ChatClient): Promise<Map<string, number>> {
+  const heads = new Map<string, number>();
+  let cursor: unknown = null;
+  do {
+    const answer: Packet = await client.sync([], cursor === null ? {} : { cursor });
+    if (answer['success'] !== true) throw client.error('could not sync');
+    const conversations: { chatType: number; chatId: string; head: number }[] = answer['conversations'];
+    for (const { chatType, chatId, head } of conversations) {
+      heads.set(chatType === 1 ? groupName(chatId) : privateName(client.userId, chatId), head);
+    }
+    cursor = answer['cursor'];
+  } while (cursor !== null);
+  return heads;
 }
 
 function mapped(

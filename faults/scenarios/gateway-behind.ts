@@ -1,0 +1,24 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Scenario } from '../run-scenario.js';
+import { WITH_LINES } from './setups.js';
+
+/** Longer than NATS clients take to notice that nobody answers. */
+const SILENCE_MS = 6_000;
+
+/**
+ * A gateway hears nothing of NATS, and so of changes of memberships, while room events come: it must deliver none that
+ * belongs to a change it does not know.
+ */
+export const gatewayBehind: Scenario = {
+  name: 'NATS: a gateway hears nothing of it',
+  setup: WITH_LINES,
+  async disturb({ lines }) {
+    const { nats } = lines.get('gateway 0')!;
+    nats.silence('from the engine');
+    try {
+      await delay(SILENCE_MS);
+    } finally {
+      nats.resume();
+    }
+  },
+};

@@ -1,0 +1,22 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { killedAt } from '../alterations/killed-at.js';
+import type { Scenario } from '../run-scenario.js';
+import { anyOf } from './any-of.js';
+import { PLAIN } from './setups.js';
+
+/** A change of a membership is committed, and published by the process that comes after. */
+export const groupsKilledBeforePublish: Scenario = {
+  name: 'groups: killed between commit and publish',
+  setup: PLAIN,
+  async disturb({ cluster }, random) {
+    const victim = anyOf(cluster.of('groups'), random);
+    await victim.process.end('SIGTERM');
+    const pass = 1 + Math.floor(10 * random());
+    const killed = await cluster.restartUntilKilled(
+      victim,
+      killedAt('groups between commit and publish', pass),
+    );
+    await delay(1_000 * random());
+    await cluster.restart(killed);
+  },
+};

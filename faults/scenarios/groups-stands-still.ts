@@ -1,0 +1,12 @@
+import type { Scenario } from '../run-scenario.js';
+import { anyOf } from './any-of.js';
+import { PLAIN } from './setups.js';
+import { standStill } from './stand-still.js';
+
+/** Joins and quits wait, and so do messages of users of whom message-store has to ask. */
+export const groupsStandsStill: Scenario = {
+  name: 'groups: SIGSTOP, SIGCONT',
+  setup: PLAIN,
+  disturb: ({ cluster }, random) =>
+    standStill(anyOf(cluster.of('groups'), random).process, 2_000 + 2_000 * random()),
+};

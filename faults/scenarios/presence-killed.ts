@@ -1,0 +1,16 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Scenario } from '../run-scenario.js';
+import { anyOf } from './any-of.js';
+import { PLAIN } from './setups.js';
+
+/** Nobody can log in; who is logged in already writes and reads on. */
+export const presenceKilled: Scenario = {
+  name: 'presence: kill -9',
+  setup: PLAIN,
+  async disturb({ cluster }, random) {
+    const victim = anyOf(cluster.of('presence'), random);
+    await victim.process.end('SIGKILL');
+    await delay(2_000 * random());
+    await cluster.restart(victim);
+  },
+};

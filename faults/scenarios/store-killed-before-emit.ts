@@ -1,0 +1,19 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { killedAt } from '../alterations/killed-at.js';
+import type { Scenario } from '../run-scenario.js';
+import { anyOf } from './any-of.js';
+import { PLAIN } from './setups.js';
+
+/** Acknowledged, and in no room event: gateways find it in the store. */
+export const storeKilledBeforeEmit: Scenario = {
+  name: 'message-store: killed between commit and emit',
+  setup: PLAIN,
+  async disturb({ cluster }, random) {
+    const victim = anyOf(cluster.of('message-store'), random);
+    await victim.process.end('SIGTERM');
+    const pass = 1 + Math.floor(40 * random());
+    const killed = await cluster.restartUntilKilled(victim, killedAt('store between commit and emit', pass));
+    await delay(1_000 * random());
+    await cluster.restart(killed);
+  },
+};
