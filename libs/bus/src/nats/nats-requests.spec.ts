@@ -1,10 +1,11 @@
+import type { INestMicroservice } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { describeWithEngines } from '@starling/testing';
+import { describeWithEngines, Line, until } from '@starling/testing';
 import { Registry } from 'prom-client';
 import { BusMetrics } from '../bus-metrics.js';
 import { BusOnNats } from '../../test/bus-on-nats.js';
 import { NestRequestClient } from '../requests/nest-request-client.js';
-import { ContractModule, requestClientContract } from '../requests/request-client.contract.js';
+import { ContractModule, Greet, Hang, requestClientContract } from '../requests/request-client.contract.js';
 import { natsRequestProxy, natsRequestServer } from './nats-requests.js';
 
 describeWithEngines(['nats'], 'requests over NATS', () => {
@@ -15,12 +16,17 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
   });
   afterAll(() => bus.stop());
 
-  requestClientContract(async ({ timeoutMs }) => {
-    const options = { servers: [bus.url], name: 'contract' };
+  async function serve(): Promise<INestMicroservice> {
     const module = await Test.createTestingModule({ imports: [ContractModule] }).compile();
-    const app = module.createNestMicroservice({ ...natsRequestServer(options, 'contract'), logger: false });
+    const server = natsRequestServer({ servers: [bus.url], name: 'server' }, 'contract');
+    const app = module.createNestMicroservice({ ...server, logger: false });
     await app.listen();
-    const proxy = natsRequestProxy(options);
+    return app;
+  }
+
+  requestClientContract(async ({ timeoutMs }) => {
+    const app = await serve();
+    const proxy = natsRequestProxy({ servers: [bus.url], name: 'client' });
     return {
       client: new NestRequestClient(proxy, new BusMetrics(new Registry()), timeoutMs),
       close: async () => {
@@ -28,5 +34,21 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
         await app.close();
       },
     };
+  });
+
+  it('refuses what has no reply at once when the connection is lost, which no reply outlives', async () => {
+    const app = await serve();
+    const line = await Line.to(bus.url);
+    const proxy = natsRequestProxy({ servers: [line.url], name: 'client' });
+    const client = new NestRequestClient(proxy, new BusMetrics(new Registry()), 60_000);
+    await client.request(Greet, { name: 'Ann' });
+    const refusals = [1, 2].map(() => client.request(Hang, {}).catch((error: unknown) => error));
+    line.cut();
+    for (const refusal of refusals) expect(await refusal).toMatchObject({ error: 'UNAVAILABLE' });
+    const again = async () => client.request(Greet, { name: 'Ben' }).catch(() => null);
+    expect(await until('the next reply', again)).toEqual({ greeting: 'hello Ben' });
+    await proxy.close();
+    await line.close();
+    await app.close();
   });
 });

@@ -5,10 +5,10 @@ import { requestPattern } from './pattern.js';
 import { RefusalFilter } from './refusal-filter.js';
 import type { RequestClient } from './request-client.js';
 
-const Greet = requestPattern<{ name: string }, { greeting: string }>('contract.greet');
+export const Greet = requestPattern<{ name: string }, { greeting: string }>('contract.greet');
 const Refuse = requestPattern<{ why: string }, never>('contract.refuse');
 const Break = requestPattern<Record<string, never>, never>('contract.break');
-const Hang = requestPattern<Record<string, never>, never>('contract.hang');
+export const Hang = requestPattern<Record<string, never>, never>('contract.hang');
 const Nobody = requestPattern<Record<string, never>, never>('contract.nobody');
 
 @Controller()
