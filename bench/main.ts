@@ -25,7 +25,7 @@ whole takes about 45 minutes. Linux only, on a machine that has nothing else to 
   --against FOLDER   another checkout of Starling, built: its embedded profile becomes the variant (d0)
   --out FOLDER       data/bench by default: table.md, results.json, and cells.jsonl
   --resume           go on with the interrupted run of that folder
-  --profile          instead of all that, profile (d) and (e) under load and say where their time goes
+  --profile          instead of all that, profile (d) and (e) at these points and say where their time goes
 `;
 
 const { values } = parseArgs({
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   const variants = all.filter(({ letter }) => values.variants.includes(letter));
   if (values.against !== undefined) variants.push(starlingOf(values.against));
   if (values.profile) {
-    await profileVariants(variants, values.out, say);
+    await profileVariants(variants, settings().points, values.out, say);
     return;
   }
   const machine = describeMachine();

@@ -2,28 +2,28 @@ import { mkdtempSync, readdirSync, writeFileSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Variant } from '../variants/variant.js';
-import { LARGE_20K, LARGE_SATURATED, type Point, SMALL_20K, SMALL_SATURATED } from '../work/points.js';
+import type { Point } from '../work/points.js';
 import { Station } from '../work/station.js';
 import { type Share, type TimeSpent, timeSpent } from './cpu-profile.js';
 
-const POINTS: readonly Point[] = [LARGE_20K, LARGE_SATURATED, SMALL_20K, SMALL_SATURATED];
 const TIMES = { leadMs: 1_000, countedMs: 6_000 };
 const LINES = 22;
 /** Less than this is noise. */
 const SMALLEST = 0.005;
-/** Of a process, the thread that runs its event loop; the others are the storage's. */
-const MAIN_THREAD = '0';
+/** Threads that do less are left out. */
+const IDLE_BELOW = 0.02;
 
-/** Starling's variants under load, with Node's own profiler on: where the time of each process goes. */
+/** Starling's variants under load, with Node's own profiler on: where the time goes in one process of each kind. */
 export async function profileVariants(
   variants: readonly Variant[],
+  points: readonly Point[],
   out: string,
   say: (line: string) => void,
 ): Promise<void> {
   mkdirSync(out, { recursive: true });
   const sections: string[] = [];
   for (const variant of variants.filter(({ name }) => name.startsWith('Starling'))) {
-    for (const point of POINTS) {
+    for (const point of points) {
       say(`(${variant.letter}) ${variant.name} | ${point.name} …`);
       sections.push(...(await profile(variant, point)));
       writeFileSync(join(out, 'profile.md'), `${sections.join('\n\n')}\n`);
@@ -46,17 +46,25 @@ async function profile(variant: Variant, point: Point): Promise<string[]> {
   } finally {
     await station.stop();
   }
-  const files = readdirSync(profiles);
-  const seen = new Set<string>();
-  return processes.flatMap(({ role, pid }) => {
-    const own = files.filter((file) => file.split('.')[3] === String(pid));
-    const main = own.find((file) => file.split('.')[4] === MAIN_THREAD);
-    // One of several that do the same.
-    if (main === undefined || seen.has(role)) return [];
-    seen.add(role);
-    const spent = timeSpent(join(profiles, main), counted.from, counted.to);
-    return [section(`(${variant.letter}) ${role}, ${point.name}`, spent)];
-  });
+  const files = readdirSync(profiles).map((name) => ({ name, ...partsOf(name) }));
+  const first = processes.filter(({ role }, i) => processes.findIndex((each) => each.role === role) === i);
+  return first.flatMap(({ role, pid }) =>
+    files
+      .filter((file) => file.pid === pid)
+      .sort((a, b) => a.thread - b.thread)
+      .flatMap(({ name, thread }) => {
+        const spent = timeSpent(join(profiles, name), counted.from, counted.to);
+        if (spent.busy < IDLE_BELOW) return [];
+        const of = thread === 0 ? '' : `, thread ${thread}`;
+        return [section(`(${variant.letter}) ${role}${of}, ${point.name}`, spent)];
+      }),
+  );
+}
+
+/** Node names them `CPU.<date>.<time>.<pid>.<thread>.<count>.cpuprofile`. */
+function partsOf(name: string): { pid: number; thread: number } {
+  const [, , , pid, thread] = name.split('.');
+  return { pid: Number(pid), thread: Number(thread) };
 }
 
 function section(title: string, { busy, byArea, byFunction }: TimeSpent): string {
@@ -68,7 +76,7 @@ function section(title: string, { busy, byArea, byFunction }: TimeSpent): string
       .join('\n');
   return [
     `### ${title}`,
-    `The event loop's thread was busy ${Math.round(busy * 100)} % of the time.`,
+    `Busy ${Math.round(busy * 100)} % of the time.`,
     `| share | code that ran |\n| --: | --- |\n${lines(byArea)}`,
     `| share | on behalf of |\n| --: | --- |\n${lines(byFunction)}`,
   ].join('\n\n');
