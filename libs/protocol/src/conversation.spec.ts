@@ -3,6 +3,9 @@ import { ChatType } from './commands.js';
 import {
   addressFor,
   conversationOf,
+  decodeId,
+  encodedIds,
+  encodeId,
   groupConversation,
   parseConversation,
   privateConversation,
@@ -20,6 +23,18 @@ describe('a conversation key', () => {
         expect(parseConversation(groupConversation(a))).toEqual({ kind: 'group', groupId: a });
       }),
       { numRuns: 2000 },
+    );
+  });
+
+  it('holds every id encoded as it is by itself', () => {
+    fc.assert(
+      fc.property(id, id, (a, b) => {
+        expect(encodedIds(groupConversation(a))).toEqual({ kind: 'group', ids: [encodeId(a)] });
+        const ids = (a <= b ? [a, b] : [b, a]).map(encodeId);
+        expect(encodedIds(privateConversation(a, b))).toEqual({ kind: 'private', ids });
+        expect(encodeId(a)).toBe(Buffer.from(a).toString('base64url'));
+        expect(decodeId(encodeId(a))).toBe(a);
+      }),
     );
   });
 

@@ -39,18 +39,33 @@ export function addressFor(key: ConversationKey, userId: string): { chatType: Ch
   return { chatType: ChatType.Private, chatId: a === userId ? b : a };
 }
 
+/** The ids in a key as they stand there: the group's, or those of a private conversation's two users. */
+export function encodedIds(key: ConversationKey): { kind: Conversation['kind']; ids: string[] } {
+  const [kind, ...ids] = key.split('.');
+  return { kind: kind === 'g' ? 'group' : 'private', ids };
+}
+
+/** What UTF-8 leaves as it is: most ids, and several times cheaper. */
+const ASCII = /^[\0-\x7f]*$/;
+
 /**
  * An id as base64url of its UTF-8 bytes. Injective because ids with unpaired surrogates are refused before
  * they get here (they have no UTF-8).
  */
 export function encodeId(id: string): string {
-  const bytes = new TextEncoder().encode(id);
-  let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+  const base64 = btoa(ASCII.test(id) ? id : utf8Of(id));
+  return base64.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
 
 export function decodeId(encoded: string): string {
   const binary = atob(encoded.replaceAll('-', '+').replaceAll('_', '/'));
+  if (ASCII.test(binary)) return binary;
   return new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)));
+}
+
+/** A character for each byte. */
+function utf8Of(text: string): string {
+  let binary = '';
+  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
+  return binary;
 }

@@ -31,6 +31,8 @@ import { UnbindHandler } from './unbind.handler.js';
 interface Entry {
   /** For the metric. */
   readonly name: string;
+  /** Of packets that were answered as they ought to be, which is most of them. */
+  readonly ok: { inc(): void };
   readonly lane: Lane;
   readonly handle: (received: ReceivedPacket) => Handled | Promise<Handled>;
 }
@@ -110,7 +112,7 @@ export class Dispatch implements PacketReceiver {
 
   private enter({ command, lane }: { command: number; lane: Lane }, handle: Entry['handle']): void {
     const [name] = Object.entries(Command).find(([, number]) => number === command)!;
-    this.table.set(command, { name, lane, handle });
+    this.table.set(command, { name, ok: this.metrics.packets.labels(name, 'ok'), lane, handle });
   }
 
   private parse<Packet>({ packet }: ReceivedPacket): Packet {
@@ -146,6 +148,8 @@ export class Dispatch implements PacketReceiver {
   }
 
   private count({ command }: ReceivedPacket, result: ErrorName | 'ok'): void {
-    this.metrics.packets.inc({ command: this.table.get(command)?.name ?? 'unknown', result });
+    const entry = this.table.get(command);
+    if (entry !== undefined && result === 'ok') entry.ok.inc();
+    else this.metrics.packets.inc({ command: entry?.name ?? 'unknown', result });
   }
 }
