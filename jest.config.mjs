@@ -2,7 +2,7 @@
 export const basics = {
   testEnvironment: 'node',
   transform: {
-    '^.+\\.(ts|js|mjs)$': [
+    '^.+\\.(ts|[cm]?js)$': [
       '@swc/jest',
       {
         jsc: {
@@ -15,7 +15,9 @@ export const basics = {
       },
     ],
   },
-  transformIgnorePatterns: ['/node_modules/(?!(@nestjs|@nats-io|@noble|jose|mongodb)/)'],
+  transformIgnorePatterns: [
+    '/node_modules/(?!(@nestjs|@nats-io|@noble|@opentelemetry/otlp-exporter-base|jose|mongodb)/)',
+  ],
   moduleNameMapper: {
     '^@starling/([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',

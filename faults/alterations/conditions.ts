@@ -17,8 +17,8 @@ export const SLOW_END = 'has ended to commit slowly';
 export const CONDITIONS: readonly Edit[] = [
   {
     file: 'apps/message-store/src/delivery/delivery.js',
-    find: 'const event = eventOf(message);',
-    replace: `const event = eventOf(message); if (event.body.includes('${UNHEARD}')) continue;`,
+    find: 'const event = eventOf(message, span?.traceparent);',
+    replace: `const event = eventOf(message, span?.traceparent); if (event.body.includes('${UNHEARD}')) continue;`,
   },
   {
     file: 'apps/message-store/src/partitions/partition-leader.js',

@@ -24,7 +24,7 @@ export const POINTS = {
   'store between commit and emit': {
     app: 'message-store',
     file: LEADER,
-    find: 'delivery.deliver(plan.messages.map(({ message }) => message));',
+    find: 'delivery.deliver(plan.messages.map(({ message }) => message), traces);',
     after: 'reader.connection.nats.flush()',
   },
   /** A change of a membership is committed with its outbox row; nobody was told of it. */

@@ -4,11 +4,14 @@ import { runProcess, startApp } from '@starling/process';
 import { RedisRoomsModule } from '@starling/rooms';
 import { GatewayModule } from './gateway.module.js';
 
+const SERVICE = 'gateway';
+
 await runProcess(async (config, logger) => {
   const app = await startApp({
     config,
     logger,
-    imports: [NatsBusModule.register('gateway'), RedisRoomsModule, GatewayModule],
+    service: SERVICE,
+    imports: [NatsBusModule.register(SERVICE), RedisRoomsModule, GatewayModule],
     prepare: (nest) => GatewayModule.serve(nest),
   });
   return { ...app, facts: GatewayModule.addresses(config, app.port) };

@@ -26,7 +26,7 @@ export class FeedPod {
   ) {
     this.config = loadConfig(environment);
     const metrics = new FeedMetrics(this.registry);
-    this.feed = new Feed(this.rooms, store, this.config, this.logger, this.versions, metrics);
+    this.feed = new Feed(this.rooms, store, this.config, this.logger, this.versions, metrics, null);
     this.check = new SilenceCheck(this.feed, store, this.config, this.logger);
     this.positions = new PositionsReader(store);
   }

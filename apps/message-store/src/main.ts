@@ -11,6 +11,7 @@ await runProcess((config, logger) =>
   startApp({
     config,
     logger,
+    service: SERVICE,
     imports: [
       MongoModule,
       NatsBusModule.register(SERVICE),

@@ -16,6 +16,7 @@ export async function startStandalone(config: Config, logger: Logger): Promise<R
     const app = await startApp({
       config,
       logger,
+      service: 'standalone',
       imports: [
         InProcessBusModule,
         LocalRoomsModule,

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Kind } from './kinds/kind.js';
-import { mongoUrl, natsServers, networks, origins } from './kinds/network-kinds.js';
-import { namePart, oneOf, text, webSocketPath, whole, yesOrNo } from './kinds/plain-kinds.js';
+import { httpUrl, mongoUrl, natsServers, networks, origins } from './kinds/network-kinds.js';
+import { namePart, oneOf, share, text, webSocketPath, whole, yesOrNo } from './kinds/plain-kinds.js';
 import { cipherKeys, keySetUrl, publicKey, redisServer, sharedSecret } from './kinds/secret-kinds.js';
 
 /** One environment variable: what it accepts, what it defaults to, and what docs/configuration.md says of it. */
@@ -47,6 +47,27 @@ const LOGGING = {
     'auto',
     'json',
     'One JSON object a line, or lines for people; `auto`: for people when standard output is a terminal.',
+  ),
+} as const satisfies Record<string, Variable>;
+
+const TRACING = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: variable(
+    httpUrl,
+    '',
+    'http://otel-collector:4318',
+    'Collector that is sent traces of messages, by OpenTelemetry’s OTLP over HTTP; empty: there are none, and messages cost nothing more. OTEL_EXPORTER_OTLP_HEADERS and others of the exporter are read by OpenTelemetry itself.',
+  ),
+  OTEL_SERVICE_NAME: variable(
+    text,
+    '',
+    'chat-gateway',
+    'What this process is called in traces; empty: `starling-gateway`, `starling-message-store` and so on.',
+  ),
+  OTEL_TRACES_SAMPLER_ARG: variable(
+    share,
+    '1',
+    '0.01',
+    'Share of messages whose traces are recorded. The gateway that takes a message decides for all.',
   ),
 } as const satisfies Record<string, Variable>;
 
@@ -296,6 +317,7 @@ export const VARIABLE_GROUPS: readonly { heading: string; variables: Readonly<Re
   [
     { heading: 'Where it listens and keeps its data', variables: LISTENING },
     { heading: 'Logs', variables: LOGGING },
+    { heading: 'Traces', variables: TRACING },
     { heading: 'Who may connect', variables: ADMISSION },
     { heading: 'Limits', variables: LIMITS },
     { heading: 'Storing messages', variables: STORING },
@@ -308,6 +330,7 @@ export const VARIABLE_GROUPS: readonly { heading: string; variables: Readonly<Re
 export const VARIABLES = {
   ...LISTENING,
   ...LOGGING,
+  ...TRACING,
   ...ADMISSION,
   ...LIMITS,
   ...STORING,

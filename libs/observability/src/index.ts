@@ -5,3 +5,5 @@ export * from './create-metrics.js';
 export * from './exit-on-crash.js';
 export * from './readiness-checks.js';
 export * from './observability.module.js';
+export * from './tracing/create-tracer.js';
+export * from './tracing/tracer.js';

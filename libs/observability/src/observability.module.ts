@@ -5,11 +5,19 @@ import { HealthController } from './health.controller.js';
 import { MetricsController } from './metrics.controller.js';
 import { ReadinessChecks } from './readiness-checks.js';
 import { LOGGER, METRICS } from './tokens.js';
+import { TRACER, type Tracer } from './tracing/tracer.js';
 
-/** Gives every module LOGGER, METRICS and ReadinessChecks, and the process /healthz, /readyz and /metrics. */
+interface ObservabilityParts {
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  /** Null, or absent: no traces. */
+  readonly tracer?: Tracer | null;
+}
+
+/** Gives every module LOGGER, METRICS, TRACER and ReadinessChecks, and the process /healthz, /readyz and /metrics. */
 @Module({})
 export class ObservabilityModule {
-  static register({ logger, metrics }: { logger: Logger; metrics: Registry }): DynamicModule {
+  static register({ logger, metrics, tracer = null }: ObservabilityParts): DynamicModule {
     return {
       module: ObservabilityModule,
       global: true,
@@ -17,9 +25,10 @@ export class ObservabilityModule {
       providers: [
         { provide: LOGGER, useValue: logger },
         { provide: METRICS, useValue: metrics },
+        { provide: TRACER, useValue: tracer },
         { provide: ReadinessChecks, useValue: new ReadinessChecks(logger) },
       ],
-      exports: [LOGGER, METRICS, ReadinessChecks],
+      exports: [LOGGER, METRICS, TRACER, ReadinessChecks],
     };
   }
 }

@@ -4,16 +4,24 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { CONFIG, type Config } from '@starling/config';
-import { createMetrics, NestLog, ObservabilityModule, ReadinessChecks } from '@starling/observability';
+import {
+  createMetrics,
+  createTracer,
+  NestLog,
+  ObservabilityModule,
+  ReadinessChecks,
+} from '@starling/observability';
 import type { Logger } from 'pino';
 import type { RunningProcess } from './run-process.js';
 
 export interface AppParts {
+  /** What it is called in traces. */
+  readonly service: string;
   readonly config: Config;
   readonly logger: Logger;
   /** Ports before those who use them: they are stopped in the opposite order. */
   readonly imports: DynamicModule['imports'];
-  /** Seen by every module, beside CONFIG, LOGGER, METRICS and ReadinessChecks. */
+  /** Seen by every module, beside CONFIG, LOGGER, METRICS, TRACER and ReadinessChecks. */
   readonly providers?: (Provider & { provide: symbol })[];
   /** Before it listens. */
   readonly prepare?: (app: NestExpressApplication) => void;
@@ -26,12 +34,16 @@ class AppModule {}
 
 /** One Nest application with its modules, its message patterns, and /healthz, /readyz and /metrics on HOST:PORT. */
 export async function startApp(parts: AppParts): Promise<RunningProcess & { readonly port: number }> {
-  const { config, logger, providers = [] } = parts;
+  const { config, logger, service, providers = [] } = parts;
+  const tracer = await createTracer(config, `starling-${service}`, logger);
   const app = await NestFactory.create<NestExpressApplication>(
     {
       module: AppModule,
       global: true,
-      imports: [ObservabilityModule.register({ logger, metrics: createMetrics() }), ...(parts.imports ?? [])],
+      imports: [
+        ObservabilityModule.register({ logger, metrics: createMetrics(), tracer }),
+        ...(parts.imports ?? []),
+      ],
       providers: [{ provide: CONFIG, useValue: config }, ...providers],
       exports: [CONFIG, ...providers.map(({ provide }) => provide)],
     },
@@ -51,6 +63,7 @@ export async function startApp(parts: AppParts): Promise<RunningProcess & { read
     async stop() {
       readiness.draining();
       await app.close();
+      await tracer?.shutdown();
     },
   };
 }

@@ -13,6 +13,8 @@ export interface MessageEvent {
   readonly membershipVersion: number;
   /** See `StoredMessage.body` in the bus: serialised once, travels as text. */
   readonly body: string;
+  /** W3C trace context of the emit's span; absent where the message's trace is not recorded. */
+  readonly traceparent?: string | undefined;
 }
 
 /** A packet for the connections of a room as it stands: signals, read cursors. Lost when a broadcast is lost. */

@@ -23,4 +23,5 @@ export * from './starling/cluster-installation.js';
 export * from './starling/expectations.js';
 export * from './starling/metric-at.js';
 export * from './starling/starling.js';
+export * from './starling/trace-collector.js';
 export * from './starling/use-starling.js';

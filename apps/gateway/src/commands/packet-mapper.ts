@@ -34,7 +34,12 @@ export function succeeded(command: number, fields: Readonly<Record<string, unkno
 export function submitOf(
   packet: SendMessageRequest,
   sender: string,
-  given: { messageId: string; membershipVersion: number; partitions: number },
+  given: {
+    messageId: string;
+    membershipVersion: number;
+    partitions: number;
+    traceparent?: string | undefined;
+  },
 ): Submit {
   const conversation = conversationOf(sender, packet.chatType, packet.toUserId);
   return {
@@ -47,6 +52,7 @@ export function submitOf(
     content: packet.content,
     fields: messageFields(packet, sender),
     membershipVersion: given.membershipVersion,
+    traceparent: given.traceparent,
   };
 }
 

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { SUBMIT_PUBLISHER, type SubmitPublisher } from '@starling/bus';
+import { SUBMIT_PUBLISHER, type Submit, type SubmitOutcome, type SubmitPublisher } from '@starling/bus';
 import { CONFIG, type Config } from '@starling/config';
+import { TRACER, type Tracer } from '@starling/observability';
 import {
   ChatType,
   Command,
@@ -19,6 +20,7 @@ import { Feed } from '../feed/feed.js';
 import { GatewayMembership } from '../membership/gateway-membership.js';
 import { mustBeBoundUser } from './bound-user.js';
 import type { CommandHandler } from './command-handler.js';
+import { MessageSpans } from './message-spans.js';
 import { acknowledgement, submitOf } from './packet-mapper.js';
 
 @Injectable()
@@ -29,6 +31,7 @@ export class SendMessageHandler implements CommandHandler<SendMessageRequest> {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(SUBMIT_PUBLISHER) private readonly publisher: SubmitPublisher,
+    @Inject(TRACER) private readonly tracer: Tracer | null,
     private readonly instance: GatewayInstance,
     private readonly metrics: GatewayMetrics,
     private readonly membership: GatewayMembership,
@@ -52,13 +55,30 @@ export class SendMessageHandler implements CommandHandler<SendMessageRequest> {
       received.answer(unstoredAnswerText(messageFields(packet, userId)));
       return;
     }
+    const messageId = this.instance.nextMessageId();
+    const spans = MessageSpans.begin(this.tracer, received, messageId);
     const submit = submitOf(packet, userId, {
-      messageId: this.instance.nextMessageId(),
+      messageId,
       membershipVersion,
       partitions: this.config.PARTITIONS,
+      traceparent: spans?.traceparent,
     });
-    this.feed.submitting(connection, submit.messageId);
+    this.feed.submitting(connection, messageId);
     const outcome = await this.publisher.submit(submit);
+    spans?.submitted(outcome);
+    const error = this.answer(received, packet, submit, outcome, userId);
+    spans?.answered();
+    return error;
+  }
+
+  private answer(
+    received: ReceivedPacket,
+    packet: SendMessageRequest,
+    submit: Submit,
+    outcome: SubmitOutcome,
+    userId: string,
+  ): ErrorName | undefined {
+    const { connection } = received;
     if (outcome.kind === 'stored') {
       received.answer(acknowledgement(submit, outcome));
       this.metrics.ackSeconds.observe((performance.now() - received.receivedAt) / 1000);

@@ -9,7 +9,7 @@ import {
   type TouchedConversation,
 } from '@starling/bus';
 import { CONFIG, type Config } from '@starling/config';
-import { LOGGER } from '@starling/observability';
+import { LOGGER, TRACER, type Tracer } from '@starling/observability';
 import { groupConversation, type ConversationKey } from '@starling/protocol';
 import { ROOM_MEMBERS, roomsOf, type MessageEvent, type RoomMembers, type RoomName } from '@starling/rooms';
 import type { Logger } from 'pino';
@@ -69,6 +69,7 @@ export class Feed {
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly versions: KnownVersions,
     private readonly metrics: FeedMetrics,
+    @Inject(TRACER) private readonly tracer: Tracer | null,
   ) {
     versions.onAdvance((groupId) => this.resume(groupId));
     metrics.conversations.set(0);
@@ -413,6 +414,8 @@ export class Feed {
     feed.delivered = item.seq;
     if (item.message === null) return;
     feed.deliveredPosition = item.message.position;
+    const { traceparent: parent } = item.message;
+    const span = parent === undefined ? null : this.tracer?.start('deliver', { parent, role: 'consumer' });
     let written = 0;
     for (const room of feed.rooms) {
       const members = this.rooms.membersOf(room);
@@ -423,6 +426,7 @@ export class Feed {
       }
     }
     this.metrics.deliveries.inc(written);
+    span?.end({ 'starling.connections': written });
   }
 
   private deliverTo(listener: Listener, delivery: Delivery): boolean {

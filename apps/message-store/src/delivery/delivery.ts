@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { StoredMessage } from '@starling/bus';
-import { LOGGER } from '@starling/observability';
+import { LOGGER, TRACER, type Span, type Tracer } from '@starling/observability';
 import { ROOM_EMITTER, roomsOf, type MessageEvent, type RoomEmitter } from '@starling/rooms';
 import type { Logger } from 'pino';
+import type { CommittedTraces } from '../partitions/commit-spans.js';
 import { StoreMetrics } from '../partitions/store-metrics.js';
 
 /** Tells gateways of committed messages. A hint: whoever it does not reach repairs that from the store. */
@@ -12,12 +13,17 @@ export class Delivery {
     @Inject(ROOM_EMITTER) private readonly emitter: RoomEmitter,
     private readonly metrics: StoreMetrics,
     @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(TRACER) private readonly tracer: Tracer | null,
   ) {}
 
-  /** Messages of a conversation come in the order of their seqs. Never throws. */
-  deliver(messages: readonly StoredMessage[]): void {
+  /**
+   * Messages of a conversation come in the order of their seqs. `traces`: of the messages whose traces are recorded;
+   * null where there are none. Never throws.
+   */
+  deliver(messages: readonly StoredMessage[], traces: CommittedTraces | null): void {
     for (const message of messages) {
-      const event = eventOf(message);
+      const span = traces === null ? null : this.spanOf(message, traces);
+      const event = eventOf(message, span?.traceparent);
       try {
         for (const room of roomsOf(event.conversation)) {
           this.emitter.emit(room, event);
@@ -26,11 +32,17 @@ export class Delivery {
       } catch (err) {
         this.logger.error({ err, messageId: event.messageId }, 'a stored message could not be emitted');
       }
+      span?.end();
     }
+  }
+
+  private spanOf({ messageId }: StoredMessage, traces: CommittedTraces): Span | null {
+    const parent = traces.get(messageId);
+    return (parent !== undefined && this.tracer?.start('emit', { parent, role: 'producer' })) || null;
   }
 }
 
-function eventOf(message: StoredMessage): MessageEvent {
+function eventOf(message: StoredMessage, traceparent: string | undefined): MessageEvent {
   return {
     kind: 'message',
     conversation: message.conversation,
@@ -42,5 +54,6 @@ function eventOf(message: StoredMessage): MessageEvent {
     previousPosition: message.previousPosition,
     membershipVersion: message.membershipVersion,
     body: message.body,
+    traceparent,
   };
 }

@@ -108,9 +108,10 @@ describe('PartitionLeader', () => {
       repository,
       log,
       membership,
-      delivery: new Delivery(emitter, metrics, logger),
+      delivery: new Delivery(emitter, metrics, logger, null),
       metrics,
       logger,
+      tracer: null,
       onLoss: (loss) => losses.push(loss),
     });
   }

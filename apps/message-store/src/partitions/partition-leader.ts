@@ -8,12 +8,14 @@ import type {
   SubmitOutcome,
   SubmitReader,
 } from '@starling/bus';
+import type { Tracer } from '@starling/observability';
 import { parseConversation, type ConversationKey } from '@starling/protocol';
 import type { Logger } from 'pino';
 import type { Delivery } from '../delivery/delivery.js';
 import type { MembershipQuestion, MembershipView } from '../membership/membership-view.js';
 import type { Batch, CommitResult, Head, MessageRepository } from '../repository/message-repository.js';
 import { planBatch, type BatchPlan, type JudgedSubmit, type Verdict } from './batch-plan.js';
+import { CommitSpans } from './commit-spans.js';
 import { dedupeKeyOf } from './dedupe-key.js';
 import { HeadCache } from './head-cache.js';
 import type { StoreMetrics } from './store-metrics.js';
@@ -41,6 +43,8 @@ export interface PartitionLeaderOptions {
   readonly delivery: Delivery;
   readonly metrics: StoreMetrics;
   readonly logger: Logger;
+  /** Null while traces are off. */
+  readonly tracer: Tracer | null;
   /** Told of a loss when it has been recorded. */
   readonly onLoss: (loss: LossRecord) => void;
 }
@@ -171,12 +175,15 @@ export class PartitionLeader {
     let conflicts = 0;
     for (;;) {
       if (this.hasFault(submits)) return this.storeAroundFaults(reader, submits);
+      const spans = CommitSpans.begin(this.options.tracer, submits);
       const plan = await this.plan(submits);
       const result = await this.commit(this.batchOf(submits, plan));
-      if (result === 'committed') return this.finish(reader, submits, plan);
+      if (result === 'committed') return this.finish(reader, submits, plan, spans);
       this.heads.drop();
+      if (result === 'void' && (await this.wasCommitted(submits)))
+        return this.finishFromStore(reader, submits, plan, spans);
+      spans?.failed(result);
       if (result === 'void') {
-        if (await this.wasCommitted(submits)) return this.finishFromStore(reader, submits, plan);
         await this.pause();
         continue;
       }
@@ -324,8 +331,14 @@ export class PartitionLeader {
   }
 
   /** Answers first: an answer frees its sender, an emit may be repaired. */
-  private finish(reader: SubmitReader, submits: readonly ReceivedSubmit[], plan: BatchPlan): void {
+  private finish(
+    reader: SubmitReader,
+    submits: readonly ReceivedSubmit[],
+    plan: BatchPlan,
+    spans: CommitSpans | null,
+  ): void {
     const { delivery, metrics } = this.options;
+    const traces = spans?.committed(plan.outcomes) ?? null;
     this.moved(positionAfter(submits).position);
     for (const { conversation, to } of plan.heads) this.heads.set(conversation, to);
     metrics.stored.inc(plan.messages.length);
@@ -333,7 +346,10 @@ export class PartitionLeader {
       const outcome = plan.outcomes[index];
       if (outcome) this.answer(reader, received, outcome);
     });
-    delivery.deliver(plan.messages.map(({ message }) => message));
+    delivery.deliver(
+      plan.messages.map(({ message }) => message),
+      traces,
+    );
     this.purge(reader);
   }
 
@@ -345,6 +361,7 @@ export class PartitionLeader {
     reader: SubmitReader,
     submits: readonly ReceivedSubmit[],
     plan: BatchPlan,
+    spans: CommitSpans | null,
   ): Promise<void> {
     const { repository, delivery, metrics } = this.options;
     const keys = submits.map(({ submit }) => dedupeKeyOf(submit));
@@ -366,7 +383,7 @@ export class PartitionLeader {
     submits.forEach((received, index) =>
       this.answer(reader, received, outcomes[index] ?? { kind: 'unknown' }),
     );
-    delivery.deliver(messages);
+    delivery.deliver(messages, spans?.committed(outcomes) ?? null);
     this.purge(reader);
   }
 

@@ -13,7 +13,7 @@ import {
   type SubmitLog,
 } from '@starling/bus';
 import { CONFIG, type Config } from '@starling/config';
-import { LOGGER, ReadinessChecks } from '@starling/observability';
+import { LOGGER, ReadinessChecks, TRACER, type Tracer } from '@starling/observability';
 import type { Logger } from 'pino';
 import { Delivery } from '../delivery/delivery.js';
 import { MembershipView } from '../membership/membership-view.js';
@@ -35,6 +35,7 @@ export class PartitionLeaders implements OnModuleInit, OnApplicationBootstrap, O
     @Inject(SUBMIT_LOG) private readonly log: SubmitLog,
     @Inject(PARTITION_LEASES) private readonly leases: PartitionLeases,
     @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(TRACER) private readonly tracer: Tracer | null,
     private readonly membership: MembershipView,
     private readonly delivery: Delivery,
     private readonly metrics: StoreMetrics,
@@ -65,7 +66,7 @@ export class PartitionLeaders implements OnModuleInit, OnApplicationBootstrap, O
   }
 
   private async lead(lease: Lease): Promise<void> {
-    const { config, repository, log, membership, delivery, metrics, logger } = this;
+    const { config, repository, log, membership, delivery, metrics, logger, tracer } = this;
     const leader = new PartitionLeader({
       lease,
       partitions: config.PARTITIONS,
@@ -76,6 +77,7 @@ export class PartitionLeaders implements OnModuleInit, OnApplicationBootstrap, O
       delivery,
       metrics,
       logger,
+      tracer,
       onLoss: ({ partition }) => this.readiness.note(`partition ${partition}`, 'its log has lost submits'),
     });
     this.leaders.add(leader);

@@ -24,6 +24,8 @@ export interface Submit {
   readonly fields: string;
   /** The group's membership version that the gateway knew when it let the packet pass; 0 for private ones. */
   readonly membershipVersion: number;
+  /** W3C trace context of the submit's span; absent where the message's trace is not recorded. */
+  readonly traceparent?: string | undefined;
 }
 
 export type SubmitOutcome =

@@ -65,6 +65,16 @@ export const mongoUrl = kind('mongodb:// or mongodb+srv:// URL with the name of 
   return value;
 });
 
+/** Of something that is spoken to over HTTP; empty: there is none. */
+export const httpUrl = kind('URL as http://host:port or https://host', (value) => {
+  if (value === '') return '';
+  const url = URL.canParse(value) ? new URL(value) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new Misfit('must be a URL as http://host:port');
+  if (url.search !== '' || url.hash !== '') throw new Misfit('must be a URL without a query');
+  if (url.username !== '' || url.password !== '') throw new Misfit('must not hold a user name or password');
+  return value;
+});
+
 export function isLoopback(host: string): boolean {
   const plain = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
   if (plain === 'localhost') return true;

@@ -24,6 +24,11 @@ export function whole(min: number, max: number) {
   });
 }
 
+export const share = kind('number, 0 to 1', (value) => {
+  if (!/^\d(\.\d{1,9})?$/.test(value) || Number(value) > 1) throw new Misfit('must be a number from 0 to 1');
+  return Number(value);
+});
+
 export const namePart = kind('1 to 64 letters, digits and `-` `_` `.`', (value) => {
   if (!/^[\w.-]{1,64}$/.test(value)) throw new Misfit('must be 1 to 64 letters, digits and - _ .');
   return value;
