@@ -47,6 +47,7 @@ export default {
     },
     { ...basics, displayName: 'faults', testMatch: ['<rootDir>/faults/**/*.spec.ts'] },
   ],
+  testSequencer: '<rootDir>/libs/testing/src/longest-first-sequencer.mjs',
   reporters: ['default', '<rootDir>/libs/testing/src/engines/left-out-reporter.mjs'],
   testTimeout: 30_000,
   maxWorkers: 2,
