@@ -10,16 +10,24 @@ describe('partitionOf', () => {
       ),
     ).toMatchInlineSnapshot(`
       [
-        959,
-        971,
-        649,
+        686,
+        332,
+        443,
       ]
     `);
   });
 
-  it('spreads conversations evenly', () => {
-    const counts = new Array<number>(8).fill(0);
-    for (let i = 0; i < 8000; i++) counts[partitionOf(groupConversation(`group-${i}`), 8)]! += 1;
-    for (const count of counts) expect(count).toBeGreaterThan(800);
+  it.each([
+    ['groups', (i: number) => groupConversation(`group-${i}`)],
+    ['neighbours', (i: number) => privateConversation(`user-${2 * i}`, `user-${2 * i + 1}`)],
+    ['conversations of one user', (i: number) => privateConversation('ann', `user-${i}`)],
+    ['users with themselves', (i: number) => privateConversation(`user-${i}`, `user-${i}`)],
+  ])('spreads %s evenly, however alike their names are', (_, conversationAt) => {
+    for (const partitions of [2, 8, 12, 64]) {
+      const mean = 500;
+      const counts = new Array<number>(partitions).fill(0);
+      for (let i = 0; i < mean * partitions; i++) counts[partitionOf(conversationAt(i), partitions)]! += 1;
+      for (const count of counts) expect(Math.abs(count - mean)).toBeLessThan(0.25 * mean);
+    }
   });
 });
