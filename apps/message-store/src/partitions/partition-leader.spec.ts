@@ -229,16 +229,39 @@ describe('PartitionLeader', () => {
   it('costs the same few calls of the store for one message and for many', async () => {
     const calls = async () => valueOf('starling_store_calls_total');
     await submit();
-    expect(await calls()).toEqual({ duplicates: 1, heads: 1, commit: 1 });
+    expect(await calls()).toEqual({ heads: 1, commit: 1 });
     const many = Array.from({ length: 300 }, (_, i) =>
       submit({ conversation: groupConversation(`g${i % 100}`) }),
     );
     await Promise.all(many);
-    expect(await calls()).toEqual({ duplicates: 2, heads: 2, commit: 2 });
+    expect(await calls()).toEqual({ heads: 2, commit: 2 });
     await Promise.all(Array.from({ length: 300 }, () => submit()));
     // The head of a conversation that was just written is not read again.
-    expect(await calls()).toEqual({ duplicates: 3, heads: 2, commit: 3 });
+    expect(await calls()).toEqual({ heads: 2, commit: 3 });
     expect(await valueOf('starling_store_publishes_total')).toEqual({ value: 601 });
+  });
+
+  it('looks for what is stored only when the store refuses to store it again, and then for a while', async () => {
+    const calls = async () => valueOf('starling_store_calls_total');
+    const first = await submit({ clientId: 'x', content: 'x' });
+    const outcomes = await Promise.all([submit(), submit({ clientId: 'x', content: 'x' }), submit()]);
+    expect(outcomes[1]).toEqual({ ...first, duplicate: true });
+    expect(await seqs()).toEqual([1, 2, 3]);
+    // The commit that was refused, and the one without the retry.
+    expect(await calls()).toEqual({ heads: 2, commit: 3, duplicates: 1 });
+    for (let i = 0; i < 60; i++) await submit();
+    expect(await calls()).toEqual({ heads: 2, commit: 63, duplicates: 51 });
+  });
+
+  it('answers who left since with what was stored', async () => {
+    const own = { sender: 'stranger', clientId: 'x', content: 'x' };
+    const whole = groups.request;
+    groups.request = (() => Promise.resolve({ groupId: 'sea', version: 3, role: 'member' })) as typeof whole;
+    const first = await submit(own).finally(() => (groups.request = whole));
+    expect(first).toMatchObject({ kind: 'stored', seq: 1 });
+    membership['forgetAll']();
+    expect(await submit(own)).toEqual({ ...first, duplicate: true });
+    expect(await submit({ sender: 'stranger' })).toEqual({ kind: 'refused', error: 'NOT_A_MEMBER' });
   });
 
   it('records and tells a loss of the log once, before anything moves the position', async () => {

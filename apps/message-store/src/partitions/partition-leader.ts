@@ -13,7 +13,14 @@ import { parseConversation, type ConversationKey } from '@starling/protocol';
 import type { Logger } from 'pino';
 import type { Delivery } from '../delivery/delivery.js';
 import type { MembershipQuestion, MembershipView } from '../membership/membership-view.js';
-import type { Batch, CommitResult, Head, MessageRepository } from '../repository/message-repository.js';
+import type {
+  Batch,
+  CommitResult,
+  DedupeKey,
+  Head,
+  MessageRepository,
+  StoredOutcome,
+} from '../repository/message-repository.js';
 import { planBatch, type BatchPlan, type JudgedSubmit, type Verdict } from './batch-plan.js';
 import { CommitSpans } from './commit-spans.js';
 import { dedupeKeyOf } from './dedupe-key.js';
@@ -25,9 +32,12 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2000;
 /** Conflicts that are looked up again before the batch is halved. */
 const CONFLICTS_LOOKED_UP = 2;
+/** Batches that are looked up before their commit once a retry has come: it seldom comes alone. */
+const LOOKED_UP_AFTER_RETRY = 50;
 /** Characters of a submit that is set aside. */
 const SET_ASIDE_MAX = 65_536;
 const NO_HEAD: Head = { seq: 0, position: 0 };
+const NOTHING_STORED: ReadonlyMap<string, StoredOutcome> = new Map();
 
 /** Another leader has opened the partition, or the store stands where this one never was: open again. */
 class PartitionLost extends Error {}
@@ -66,6 +76,8 @@ export class PartitionLeader {
   private epoch = 0;
   private position = 0;
   private pauseMs = FIRST_PAUSE_MS;
+  /** Batches left to look up. */
+  private expectingRetries = 0;
   /** Every opening finds a loss again until the position moves. */
   private reportedLoss: number | null = null;
 
@@ -176,7 +188,7 @@ export class PartitionLeader {
     for (;;) {
       if (this.hasFault(submits)) return this.storeAroundFaults(reader, submits);
       const spans = CommitSpans.begin(this.options.tracer, submits);
-      const plan = await this.plan(submits);
+      const plan = await this.plan(submits, conflicts > 0);
       const result = await this.commit(this.batchOf(submits, plan));
       if (result === 'committed') return this.finish(reader, submits, plan, spans);
       this.heads.drop();
@@ -255,17 +267,22 @@ export class PartitionLeader {
     this.purge(reader);
   }
 
-  /** The same few calls of the store for one submit and for a full batch. */
-  private async plan(submits: readonly ReceivedSubmit[]): Promise<BatchPlan> {
-    const { repository, membership, metrics } = this.options;
+  /**
+   * The same few calls of the store for one submit and for a full batch. Retries of what is stored are rare, and no
+   * commit stores them again: it is a conflict, and only then they are looked for (`conflict`); but before, while
+   * they are likely, and where somebody would be refused who may be told again of what was stored.
+   */
+  private async plan(submits: readonly ReceivedSubmit[], conflict: boolean): Promise<BatchPlan> {
+    const { membership } = this.options;
     const keyed = submits.map((received) => ({ received, dedupeKey: dedupeKeyOf(received.submit) }));
-    const stored = await this.untilItWorks(() => {
-      metrics.storeCalls.inc({ call: 'duplicates' });
-      return repository.stored(keyed.map(({ dedupeKey }) => dedupeKey));
-    });
+    const keys = keyed.map(({ dedupeKey }) => dedupeKey);
 
+    let stored = conflict || this.expectingRetries > 0 ? await this.lookUp(keys) : NOTHING_STORED;
     const fresh = keyed.filter(({ dedupeKey }) => !stored.has(dedupeKey.key)).map(({ received }) => received);
     const verdicts = await judge(fresh, membership);
+    const refuses = fresh.some((received) => verdicts.get(received)?.kind !== 'store');
+    if (refuses && stored === NOTHING_STORED) stored = await this.lookUp(keys);
+
     const judged = keyed.map(({ received, dedupeKey }): JudgedSubmit => ({
       received,
       dedupeKey,
@@ -273,6 +290,16 @@ export class PartitionLeader {
     }));
     const heads = await this.headsOf(fresh.map(({ submit }) => submit.conversation));
     return planBatch(judged, stored, (conversation) => heads.get(conversation) ?? NO_HEAD, Date.now());
+  }
+
+  private async lookUp(keys: readonly DedupeKey[]): Promise<ReadonlyMap<string, StoredOutcome>> {
+    const { repository, metrics } = this.options;
+    const stored = await this.untilItWorks(() => {
+      metrics.storeCalls.inc({ call: 'duplicates' });
+      return repository.stored(keys);
+    });
+    this.expectingRetries = stored.size > 0 ? LOOKED_UP_AFTER_RETRY : Math.max(0, this.expectingRetries - 1);
+    return stored;
   }
 
   private async headsOf(conversations: readonly ConversationKey[]): Promise<Map<ConversationKey, Head>> {
