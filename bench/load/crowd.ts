@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { numberOfAck, numberOfDelivery } from './client-frames.js';
 import { RawClient, type ClientListener, type Target } from './raw-client.js';
 
@@ -24,7 +25,10 @@ export interface Receiver {
 const NOBODY: Receiver = { delivered() {}, acknowledged() {}, received() {} };
 
 /** Whatever is asked of all connections is asked of so many at a time. */
-const AT_A_TIME = 100;
+const AT_A_TIME = 32;
+/** A server that is too busy may refuse; clients try again. */
+const TRIES = 20;
+const TRY_AGAIN_MS = 500;
 /** Of each group. */
 export const SENDERS = 10;
 /** One connection in so many looks at which message a delivery is; the others count. */
@@ -79,7 +83,7 @@ export class Crowd {
 
   async logIn(): Promise<void> {
     await inTurns(this.clients.length, (index) =>
-      this.clients[index]!.request({ version: 1, command: 1, userId: this.userOf(index) }),
+      this.ask(index, { version: 1, command: 1, userId: this.userOf(index) }),
     );
   }
 
@@ -89,7 +93,7 @@ export class Crowd {
       for (let nth = 0; nth < groupsEach; nth++) {
         const chatId = this.groupOf((index + nth * Math.ceil(groups / groupsEach)) % groups);
         const userId = this.userOf(index);
-        await this.clients[index]!.request({ version: 1, command: 7, chatId, userId, chatType: 1 });
+        await this.ask(index, { version: 1, command: 7, chatId, userId, chatType: 1 });
       }
     });
   }
@@ -109,6 +113,17 @@ export class Crowd {
 
   groupOf(group: number): string {
     return `${this.spec.name}-group-${String(group).padStart(4, '0')}`;
+  }
+
+  private async ask(index: number, packet: object): Promise<void> {
+    for (let tried = 1; ; tried++) {
+      try {
+        return await this.clients[index]!.request(packet);
+      } catch (error) {
+        if (tried === TRIES) throw error;
+        await delay(TRY_AGAIN_MS);
+      }
+    }
   }
 
   /** Some of each group, neither always the first that a server writes to nor always the last. */
