@@ -12,6 +12,10 @@ import { Replay } from '../replay/replay.js';
 /** Sessions renewed by one request: with the longest ids of the default limits it stays below what NATS carries, 1 MiB. */
 const RENEWED_AT_ONCE = 500;
 
+/** A renewal is due each third of a lease, and one that failed is tried again after a twelfth. */
+const TICKS_A_LEASE = 12;
+const TICKS_A_RENEWAL = 4;
+
 export interface Login {
   readonly userId: string;
   readonly device: string | null;
@@ -25,6 +29,9 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
   private readonly records = new Map<ClientConnection, SessionRecord>();
   private opened = 0;
   private renewTimer: NodeJS.Timeout | undefined;
+  private ticks = 0;
+  /** Since the last renewal failed. */
+  private isOverdue = false;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -37,7 +44,10 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
   ) {}
 
   onModuleInit(): void {
-    this.renewTimer = setInterval(() => void this.renew(), this.config.SESSION_LEASE_MS / 3);
+    this.renewTimer = setInterval(() => {
+      this.ticks += 1;
+      if (this.isOverdue || this.ticks % TICKS_A_RENEWAL === 0) void this.renew();
+    }, this.config.SESSION_LEASE_MS / TICKS_A_LEASE);
   }
 
   onModuleDestroy(): void {
@@ -54,8 +64,15 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
     try {
       for (let i = 0; i < sessions.length; i += RENEWED_AT_ONCE)
         await this.renewLeases(sessions.slice(i, i + RENEWED_AT_ONCE));
+      if (this.isOverdue) this.logger.info('the leases of this gateway’s sessions are renewed again');
+      this.isOverdue = false;
     } catch (error) {
-      this.logger.warn({ err: error }, 'the leases of this gateway’s sessions were not renewed');
+      if (!this.isOverdue)
+        this.logger.warn(
+          { err: error },
+          'the leases of this gateway’s sessions are not renewed; trying again',
+        );
+      this.isOverdue = true;
     }
   }
 

@@ -16,7 +16,7 @@ import {
 } from '@starling/testing';
 import { createClient } from 'redis';
 
-const LEASE_MS = 2_000;
+const LEASE_MS = 3_000;
 const PATIENCE_MS = 60_000;
 
 /** Users of whose displaced sessions no word reaches a gateway, as when Redis drops it. */

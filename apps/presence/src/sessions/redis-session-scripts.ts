@@ -7,7 +7,7 @@ export interface SessionScript {
 }
 
 /**
- * `now` is that of the group's own clock, which goes on by at most a third of a lease from one look to the next, however
+ * `now` is that of the group's own clock, which goes on by at most a sixth of a lease from one look to the next, however
  * long Redis or all presence services were away: the time in which nobody could renew ends no lease. It looks at the
  * clock of Redis, so that services agree; and does not follow it when that is set.
  */
@@ -18,7 +18,7 @@ local wall = time[1] * 1000 + math.floor(time[2] / 1000)
 local clock = redis.call('HMGET', KEYS[6], 'wall', 'now', 'since')
 local passed = wall - (tonumber(clock[1]) or wall)
 if passed < 0 then passed = 0 end
-if passed > lease / 3 then passed = math.floor(lease / 3) end
+if passed > lease / 6 then passed = math.floor(lease / 6) end
 local now = (tonumber(clock[2]) or wall) + passed
 
 local function whole(number)
