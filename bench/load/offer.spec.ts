@@ -115,11 +115,15 @@ class TinyServer {
   });
 
   it('keeps its rate, counts every delivery and acknowledgement, and misses none', async () => {
-    const { acknowledged, deliveries, countedMs, missing, refused, overrun } = await offer(RATE);
-    // Of those that the whole took: in the counted time alone some may still be on their way.
-    expect(Math.abs(acknowledged / (0.2 * countedMs) - 1)).toBeLessThan(0.25);
-    expect(Math.abs(deliveries / acknowledged - SIZE)).toBeLessThan(0.25);
-    expect({ missing, refused, overrun }).toEqual({ missing: 0, refused: 0, overrun: false });
+    const order = { load: RATE, leadMs: 0, countedMs: 1_000, pids: [process.pid], patienceMs: 500 };
+    const { acknowledged, deliveries, countedMs, ...rest } = await offerer.offer(order);
+    const sent = server.messages.length;
+    // What is under way at the end is not counted; on a busy machine that may be some.
+    expect(Math.abs(sent - 0.2 * countedMs)).toBeLessThan(40);
+    expect(sent - acknowledged).toBeGreaterThanOrEqual(0);
+    expect(sent - acknowledged).toBeLessThan(40);
+    expect(Math.abs(deliveries - acknowledged * SIZE)).toBeLessThan(40 * SIZE);
+    expect(rest).toMatchObject({ missing: 0, refused: 0, overrun: false });
   });
 
   it('sends every number once, by members of the group, and goes on counting in the next order', async () => {
@@ -178,20 +182,21 @@ class TinyServer {
   it('takes latencies from when messages were to be sent, however late they were', async () => {
     let stalled = false;
     server.onMessage = (sender, message) => {
-      if (!stalled && server.messages.length === 40) {
+      if (!stalled && server.messages.length === 20) {
         stalled = true;
-        // The generator shares this process: it cannot send what is due meanwhile.
-        for (const end = performance.now() + 150; performance.now() < end;);
+        // The generator shares this process: it cannot send what is due meanwhile, which is most of all.
+        for (const end = performance.now() + 300; performance.now() < end;);
       }
       server.deliver(sender, message);
       server.acknowledge(sender, message, true);
     };
     const { ackLatency, deliveryLatency, lateness } = await offer(RATE);
-    for (const { max, count } of [ackLatency, deliveryLatency, lateness]) {
-      expect(count).toBeGreaterThan(10);
-      expect(max).toBeGreaterThan(120);
+    for (const { p50, max } of [ackLatency, deliveryLatency, lateness]) {
+      expect(max).toBeGreaterThan(250);
+      expect(p50).toBeGreaterThan(50);
     }
-    expect(ackLatency.p99).toBeGreaterThan(100);
+    // Never less than what the generator itself was late, but for the precision of the summaries.
+    expect(ackLatency.p50).toBeGreaterThan(0.97 * lateness.p50);
   });
 
   it('gives up on a server that falls far behind', async () => {
