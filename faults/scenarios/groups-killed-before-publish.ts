@@ -8,7 +8,8 @@ import { PLAIN } from './setups.js';
 export const groupsKilledBeforePublish: Scenario = {
   name: 'groups: killed between commit and publish',
   setup: PLAIN,
-  async disturb({ cluster }, random) {
+  async disturb(stage, random) {
+    const { cluster } = stage;
     const victim = anyOf(cluster.of('groups'), random);
     await victim.process.end('SIGTERM');
     const pass = 1 + Math.floor(10 * random());
@@ -16,6 +17,7 @@ export const groupsKilledBeforePublish: Scenario = {
       victim,
       killedAt('groups between commit and publish', pass),
     );
+    stage.rememberProcesses();
     await delay(1_000 * random());
     await cluster.restart(killed);
   },

@@ -8,11 +8,13 @@ import { PLAIN } from './setups.js';
 export const storeKilledBeforeEmit: Scenario = {
   name: 'message-store: killed between commit and emit',
   setup: PLAIN,
-  async disturb({ cluster }, random) {
+  async disturb(stage, random) {
+    const { cluster } = stage;
     const victim = anyOf(cluster.of('message-store'), random);
     await victim.process.end('SIGTERM');
     const pass = 1 + Math.floor(40 * random());
     const killed = await cluster.restartUntilKilled(victim, killedAt('store between commit and emit', pass));
+    stage.rememberProcesses();
     await delay(1_000 * random());
     await cluster.restart(killed);
   },

@@ -9,7 +9,7 @@ import type { Form, Starling } from '../starling/starling.js';
 
 /** Between two tries, doubled with each up to the longest. */
 const AGAIN_MS = 100;
-const LONGEST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 2_000;
 /** Then the other gateway is tried. */
 const CONNECT_PATIENCE_MS = 3_000;
 /** Longer than the server's own deadline. */
