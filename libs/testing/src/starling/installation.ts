@@ -53,7 +53,20 @@ export async function ready(app: string, process: StartedProcess): Promise<Servi
   const isReady = ({ msg }: LogLine) => msg === 'ready';
   const line = await process.waitForLog('that it is ready', isReady, START_PATIENCE_MS);
   const port = Number(line['port']);
-  const answersReady = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status === 200;
-  await until(`/readyz of ${app}`, answersReady, START_PATIENCE_MS);
+  let last = '';
+  const answersReady = async () => {
+    try {
+      const response = await fetch(`http://127.0.0.1:${port}/readyz`);
+      last = await response.text();
+      return response.ok;
+    } catch (error) {
+      // A busy machine may not even take the connection in time.
+      last = String((error as Error).cause ?? error);
+      return false;
+    }
+  };
+  await until(`/readyz of ${app}`, answersReady, START_PATIENCE_MS).catch((error: Error) => {
+    throw process.error(`${error.message}, which last said ${last}`);
+  });
   return { app, process, port };
 }
