@@ -22,6 +22,7 @@ whole takes about 45 minutes. Linux only, on a machine that has nothing else to 
   --variants LETTERS for example ad
   --rounds N         3 by default, 1 when quick
   --seconds N        that each measurement counts; 8 by default, 2 when quick
+  --quiet CORES      wait for moments in which others use no more than so many cores, for example 0.2
   --against FOLDER   another checkout of Starling, built: its embedded profile becomes the variant (d0)
   --out FOLDER       data/bench by default: table.md, results.json, and cells.jsonl
   --resume           go on with the interrupted run of that folder
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     variants: { type: 'string', default: 'abcde' },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
+    quiet: { type: 'string' },
     against: { type: 'string' },
     out: { type: 'string', default: 'data/bench' },
     resume: { type: 'boolean', default: false },
@@ -48,10 +50,11 @@ function say(text: string): void {
 }
 
 function settings(): Settings {
-  const { quick, only, rounds, seconds } = values;
+  const { quick, only, rounds, seconds, quiet } = values;
   return {
     rounds: Number(rounds ?? (quick ? 1 : 3)),
     countedMs: Number(seconds ?? (quick ? 2 : 8)) * 1000,
+    quietCores: quiet === undefined ? null : Number(quiet),
     leadMs: quick ? 500 : 1000,
     points: POINTS.filter((point) => (point.quick || !quick) && point.name.includes(only)),
     connections: 'connections'.includes(only) ? (quick ? 500 : 5000) : 0,

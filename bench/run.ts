@@ -3,6 +3,7 @@ import { figuresOf } from './report/figures.js';
 import type { Variant } from './variants/variant.js';
 import { measureConnections } from './work/connections.js';
 import type { Point } from './work/points.js';
+import { measureQuietly } from './work/quiet-moments.js';
 import { Station } from './work/station.js';
 
 export interface Settings {
@@ -10,6 +11,8 @@ export interface Settings {
   readonly leadMs: number;
   readonly countedMs: number;
   readonly points: readonly Point[];
+  /** Cores that others may use while messages are measured; null: whatever they use. */
+  readonly quietCores: number | null;
   /** How many connect; 0: that is not measured. */
   readonly connections: number;
 }
@@ -31,7 +34,7 @@ export async function runBench(
 }
 
 async function measureMessages(
-  { rounds, points, ...times }: Settings,
+  { rounds, points, quietCores, leadMs, countedMs }: Settings,
   variants: readonly Variant[],
   cells: Cells,
   progress: Progress,
@@ -48,7 +51,9 @@ async function measureMessages(
           if (cells.has(name)) continue;
           const station = stations.get(variant) ?? (await progress.starting(variant));
           stations.set(variant, station);
-          const offered = await station.measure(point, times);
+          await station.prepare(point);
+          const measure = () => station.measure(point, { leadMs, countedMs });
+          const offered = quietCores === null ? await measure() : await measureQuietly(quietCores, measure);
           const { processes } = station.running;
           const roles = processes.map(({ role }) => role);
           const endsSockets = processes.map((each) => each.endsSockets);

@@ -23,8 +23,8 @@ export interface MessagesCell extends CellName {
 export interface Stage {
   readonly name: string;
   readonly ms: number;
-  /** Of all processes. */
-  readonly cpuMs: number;
+  /** By what the processes are. */
+  readonly cpuMs: Readonly<Record<string, number>>;
   /** Afterwards, of the processes that clients connect to. */
   readonly residentBytes: number;
 }

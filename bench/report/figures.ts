@@ -1,3 +1,4 @@
+import type { Offered } from '../load/offer.js';
 import type { MessagesCell } from './cells.js';
 
 /** What a measurement of messages says, in the units of the tables. */
@@ -38,8 +39,12 @@ export function figuresOf({ offered, endsSockets }: MessagesCell): Figures {
     latenessP99: offered.lateness.p99,
     generatorCpuPerDelivery: (generatorCpuMs * 1000) / deliveries,
     generatorCores: generatorCpuMs / countedMs,
-    foreignCores: Math.max(0, offered.machineCpuMs - all - generatorCpuMs) / countedMs,
+    foreignCores: foreignCoresOf(offered),
   };
+}
+
+export function foreignCoresOf({ machineCpuMs, cpuMs, generatorCpuMs, countedMs }: Offered): number {
+  return Math.max(0, machineCpuMs - sum(cpuMs) - generatorCpuMs) / countedMs;
 }
 
 /** CPU microseconds for each acknowledged send, by what the processes are. */

@@ -1,6 +1,6 @@
 import type { Variant } from '../variants/variant.js';
 import { POINTS } from '../work/points.js';
-import type { Cell, ConnectionsCell, MessagesCell } from './cells.js';
+import type { Cell, ConnectionsCell, MessagesCell, Stage } from './cells.js';
 import { cpuPerSendByRole, type Figures, figuresOf, median, sum } from './figures.js';
 import { type Standing, standings } from './goals.js';
 import type { Machine } from './machine.js';
@@ -105,34 +105,11 @@ function roleTable(variants: readonly Variant[], cells: readonly MessagesCell[])
 }
 
 function connectionsTable(variants: readonly Variant[], cells: readonly ConnectionsCell[]): string {
-  const rows = variants.flatMap(({ letter, name }) => {
-    const own = cells.filter((cell) => cell.variant === letter);
-    const [first] = own;
-    if (first === undefined) return [];
-    const stage = (wanted: string, figure: 'ms' | 'cpuMs' | 'residentBytes'): number =>
-      median(own.map(({ stages }) => stages.find(({ name: each }) => each === wanted)![figure]));
-    const kbEach = (after: string): string =>
-      (
-        (stage(after, 'residentBytes') - stage('started', 'residentBytes')) /
-        first.connections /
-        1024
-      ).toFixed(1);
-    const took = (what: string): string =>
-      `${(stage(what, 'ms') / 1000).toFixed(1)} s, ${(stage(what, 'cpuMs') / first.connections).toFixed(2)} ms`;
-    return [
-      [
-        `(${letter}) ${name}`,
-        whole(first.connections),
-        kbEach('connected'),
-        kbEach('logged in'),
-        kbEach('in five groups'),
-        took('connected'),
-        took('logged in'),
-        took('in five groups'),
-        took('back'),
-      ],
-    ];
-  });
+  const rows = variants.flatMap(({ letter, name }) =>
+    cells
+      .filter((cell) => cell.variant === letter)
+      .map((cell) => [`(${letter}) ${name}`, ...connectionsRow(cell)]),
+  );
   if (rows.length === 0) return '';
   const head = [
     'variant',
@@ -146,6 +123,31 @@ function connectionsTable(variants: readonly Variant[], cells: readonly Connecti
     'coming back',
   ];
   return `### Connections\n\n${table(head, rows)}`;
+}
+
+function connectionsRow({ connections, stages }: ConnectionsCell): string[] {
+  const stage = (wanted: string): Stage => stages.find(({ name }) => name === wanted)!;
+  const { residentBytes: atStart } = stage('started');
+  const kbEach = (after: string): string =>
+    ((stage(after).residentBytes - atStart) / connections / 1024).toFixed(1);
+  const took = (what: string): string => {
+    const { ms: wall, cpuMs } = stage(what);
+    const roles = Object.entries(cpuMs);
+    const each = (cpu: number): string => (cpu / connections).toFixed(2);
+    const parts = roles.map(([role, cpu]) => `${role} ${each(cpu)}`).join(', ');
+    const total = `${(wall / 1000).toFixed(1)} s, ${each(sum(Object.values(cpuMs)))} ms`;
+    return roles.length > 1 ? `${total} (${parts})` : total;
+  };
+  return [
+    whole(connections),
+    kbEach('connected'),
+    kbEach('logged in'),
+    kbEach('in five groups'),
+    took('connected'),
+    took('logged in'),
+    took('in five groups'),
+    took('back'),
+  ];
 }
 
 function goalsTable(all: readonly Standing[]): string {

@@ -24,11 +24,14 @@ export async function measureConnections(
   });
   const stages: Stage[] = [];
   const stage = async (name: string, act: () => Promise<void>): Promise<void> => {
-    const cpuBefore = cpuOf(processes);
+    const before = processes.map(({ pid }) => cpuMsOf(pid));
     const begin = performance.now();
     await act();
     const ms = performance.now() - begin;
-    const cpuMs = cpuOf(processes) - cpuBefore;
+    const cpuMs: Record<string, number> = {};
+    processes.forEach(({ role, pid }, i) => {
+      cpuMs[role] = (cpuMs[role] ?? 0) + cpuMsOf(pid) - before[i]!;
+    });
     await delay(IDLE_MS);
     stages.push({ name, ms, cpuMs, residentBytes: residentOf(processes) });
   };
@@ -46,10 +49,6 @@ export async function measureConnections(
     await generator.stop();
   }
   return stages;
-}
-
-function cpuOf(processes: readonly Counted[]): number {
-  return processes.reduce((sum, { pid }) => sum + cpuMsOf(pid), 0);
 }
 
 /** Of what connections are held by. */

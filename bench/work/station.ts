@@ -1,7 +1,6 @@
 import { SENDERS, type CrowdSpec } from '../load/crowd.js';
 import { Generator } from '../load/generator-process.js';
-import type { Order } from '../load/offer.js';
-import type { MessagesCell } from '../report/cells.js';
+import type { Offered, Order } from '../load/offer.js';
 import type { Running, StartOptions, Variant } from '../variants/variant.js';
 import type { Point, Shape } from './points.js';
 
@@ -27,7 +26,7 @@ export class Station {
   }
 
   /** Measures the point once. */
-  async measure(point: Point, times: Pick<Order, 'leadMs' | 'countedMs'>): Promise<MessagesCell['offered']> {
+  async measure(point: Point, times: Pick<Order, 'leadMs' | 'countedMs'>): Promise<Offered> {
     const { processes } = this.running;
     const crowd = await this.crowdOf(point);
     return crowd.offer({
@@ -36,6 +35,11 @@ export class Station {
       pids: processes.map(({ pid }) => pid),
       patienceMs: PATIENCE_MS,
     });
+  }
+
+  /** Has everything there that the point needs. */
+  async prepare(point: Point): Promise<void> {
+    await this.crowdOf(point);
   }
 
   async stop(): Promise<void> {
