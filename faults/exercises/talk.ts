@@ -1,3 +1,4 @@
+import { ErrorCode } from '@starling/protocol';
 import {
   accepted,
   type ChatClient,
@@ -84,11 +85,16 @@ export class Talk {
     return client.message(other.client.userId, 0, content);
   }
 
-  /** Sends it once. */
+  /** Sends it once; again only while it certainly was not accepted, as when the stores have just been started. */
   try({ client }: Seat, packet: Packet): { record: SendRecord; answered: Promise<void> } {
     const record = new SendRecord(packet);
     this.records.push(record);
-    const answered = client.request(packet).then((answer) => void record.answered(answer));
+    const isDecided = async () => {
+      const answer = await client.request(packet);
+      record.answered(answer);
+      return answer['errorCode'] !== ErrorCode.NOT_ACCEPTED.code;
+    };
+    const answered = until(`an answer to ${packet['content']}`, isDecided, 30_000).then(() => undefined);
     answered.catch(() => undefined);
     return { record, answered };
   }
@@ -124,8 +130,10 @@ export class Talk {
     const stores = this.starling.cluster.of('message-store');
     const isSlow = ({ logs }: StartedProcess) =>
       logs.some(({ msg, messages }) => msg === SLOW_BEGIN && String(messages).includes(content));
-    const service = await until(`a store to commit ${content}`, () =>
-      stores.find(({ process }) => isSlow(process)),
+    const service = await until(
+      `a store to commit ${content}`,
+      () => stores.find(({ process }) => isSlow(process)),
+      45_000,
     );
     return service.process;
   }
