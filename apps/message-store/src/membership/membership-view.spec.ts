@@ -134,6 +134,40 @@ describe('MembershipView', () => {
     expect(await standing('ben')).toEqual({ member: false, version: 1 });
   });
 
+  it('waits for a groups service that hangs no more than once, so that who is known can go on, until it answers', async () => {
+    jest.useFakeTimers();
+    try {
+      groups.answering = new Promise(() => undefined);
+      const first = standing('ann');
+      await jest.advanceTimersByTimeAsync(2000);
+      expect(await first).toBeNull();
+      expect(await standing('ben')).toBeNull();
+      // What is asked all the same finds that it is back.
+      groups.answering = Promise.resolve();
+      expect(await standing('cem')).toBeNull();
+      await jest.advanceTimersByTimeAsync(0);
+      expect(await standing('dot')).toEqual({ member: false, version: 1 });
+      expect(await standing('cem')).toEqual({ member: false, version: 1 });
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it('waits again when it has been quiet for a while', async () => {
+    jest.useFakeTimers();
+    try {
+      groups.answering = new Promise(() => undefined);
+      const first = standing('ann');
+      await jest.advanceTimersByTimeAsync(2000);
+      expect(await first).toBeNull();
+      await jest.advanceTimersByTimeAsync(2000);
+      groups.answering = Promise.resolve();
+      expect(await standing('ann')).toEqual({ member: true, version: 1 });
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   it('remembers that a group was dissolved', async () => {
     await standing('ann');
     await groups.change('removed', 'ann', false);

@@ -14,8 +14,10 @@ import type { Logger } from 'pino';
 
 /** Users of groups that are remembered, members or not. */
 const REMEMBERED_USERS = 100_000;
-/** Shorter than the deadline of a submit: a groups service that hangs must not hold up a partition. */
+/** Shorter than the deadline of a submit. */
 const ANSWER_MS = 2000;
+/** For so long after an answer that did not come in time nobody waits for another. */
+const HANGS_MS = 2000;
 /** Answers older than what events already told are asked for again, this often. */
 const ASKED_AGAIN = 3;
 
@@ -53,6 +55,8 @@ export class MembershipView {
   private readonly seenWhileAsking = new Map<string, { questions: number; version: number }>();
   /** Raised when events were missed: answers from before are not kept. */
   private generation = 0;
+  /** When the groups service last did not answer in time; -Infinity when it has answered since. */
+  private hungAt = -Infinity;
   private subscription: MembershipSubscription | null = null;
 
   constructor(
@@ -73,14 +77,18 @@ export class MembershipView {
     await this.subscription?.stop();
   }
 
-  /** A standing for each question, in order; null where the groups service did not answer. */
+  /**
+   * A standing for each question, in order; null where the groups service did not answer. One that hangs is asked, so
+   * that it is known when it is back, but not waited for: it must not hold up messages of members who are known.
+   */
   async standings(questions: readonly MembershipQuestion[]): Promise<(Standing | null)[]> {
     const unknown = questions.filter((question) => !this.known(question));
     if (unknown.length === 0) return questions.map((question) => this.known(question) ?? null);
     const answers = new Map<string, Standing | null>();
     await Promise.all(
       unknown.map(async (question) => {
-        const standing = await this.ask(question);
+        const asked = this.ask(question);
+        const standing = this.hangs ? null : await asked;
         const other = answers.get(nameOf(question));
         if (!other || (standing && standing.version > other.version)) answers.set(nameOf(question), standing);
       }),
@@ -90,6 +98,10 @@ export class MembershipView {
       const answer = answers.get(nameOf(question));
       return this.known(question) ?? (answer && answer.version >= question.version ? answer : null);
     });
+  }
+
+  private get hangs(): boolean {
+    return performance.now() - this.hungAt < HANGS_MS;
   }
 
   private known({ groupId, userId, version }: MembershipQuestion): Standing | undefined {
@@ -120,6 +132,7 @@ export class MembershipView {
       for (let asked = 0; asked <= ASKED_AGAIN; asked++) {
         const generation = this.generation;
         answer = await withinTime(this.client.request(GroupsRequest.membership, { groupId, userId }));
+        this.hungAt = -Infinity;
         const newest = Math.max(version, seen.version, this.groups.get(groupId)?.version ?? 0);
         if (generation !== this.generation || answer.version < newest) continue;
         this.keep(answer, userId);
@@ -131,6 +144,7 @@ export class MembershipView {
       );
       return null;
     } catch (err) {
+      if (err instanceof NoAnswerInTime) this.hungAt = performance.now();
       this.logger.warn({ err, groupId }, 'the groups service did not answer for a membership');
       return null;
     } finally {
@@ -189,10 +203,12 @@ function standingOf({ role, version }: Membership): Standing {
   return { member: role !== null, version };
 }
 
+class NoAnswerInTime extends Error {}
+
 async function withinTime<T>(answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), ANSWER_MS);
+    timer = setTimeout(() => reject(new NoAnswerInTime('no answer in time')), ANSWER_MS);
   });
   try {
     return await Promise.race([answer, late]);
