@@ -1,5 +1,5 @@
 import type { Membership, MembershipEvent } from '@starling/bus';
-import { isDuplicateKey, migrated, type MongoDatabase } from '@starling/storage';
+import { isDuplicateKey, migrated, MongoWriters, type MongoDatabase } from '@starling/storage';
 import type { ClientSession, Model, mongo } from 'mongoose';
 import type { Group, GroupChange, GroupRepository, Place } from './group-repository.js';
 import {
@@ -22,11 +22,13 @@ export class MongoGroupRepository implements GroupRepository {
   private readonly groups: Model<GroupDocument>;
   private readonly members: Model<MemberDocument>;
   private readonly outbox: Model<MembershipEvent>;
+  private readonly writers: MongoWriters;
 
   private constructor(private readonly database: MongoDatabase) {
     this.groups = database.model<GroupDocument>(GROUPS);
     this.members = database.model<MemberDocument>(MEMBERS);
     this.outbox = database.model<MembershipEvent>(OUTBOX);
+    this.writers = new MongoWriters(database);
   }
 
   /** Waits for the migration. */
@@ -87,7 +89,7 @@ export class MongoGroupRepository implements GroupRepository {
   }
 
   commit(change: GroupChange): Promise<boolean> {
-    return this.database.transaction(async (session) => {
+    return this.writers.transaction(async (session) => {
       if (!(await this.moveVersion(change, session))) {
         await session.abortTransaction();
         return false;

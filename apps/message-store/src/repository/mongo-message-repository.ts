@@ -3,6 +3,7 @@ import type { ConversationKey } from '@starling/protocol';
 import {
   isDuplicateKey,
   migrated,
+  MongoWriters,
   sessionIdOf,
   StatementError,
   UniqueViolationError,
@@ -75,6 +76,7 @@ export class MongoMessageRepository implements MessageRepository {
   private readonly cursors: Model<ReadCursorDocument>;
   private readonly replays: Model<ReplayDocument>;
   private readonly replayCursors: Model<ReplayCursorDocument>;
+  private readonly writers: MongoWriters;
 
   private constructor(private readonly database: MongoDatabase) {
     this.partitions = database.model<PartitionDocument>(PARTITIONS);
@@ -83,6 +85,7 @@ export class MongoMessageRepository implements MessageRepository {
     this.cursors = database.model<ReadCursorDocument>(READ_CURSORS);
     this.replays = database.model<ReplayDocument>(REPLAYS);
     this.replayCursors = database.model<ReplayCursorDocument>(REPLAY_CURSORS);
+    this.writers = new MongoWriters(database);
   }
 
   /** Waits for the migration. Rejects with `StorageStartError` when it was made for another number of partitions. */
@@ -102,7 +105,7 @@ export class MongoMessageRepository implements MessageRepository {
     try {
       for (;;) {
         const { epoch, session: former } = await this.document(partition);
-        if (former !== null) await this.database.killSession(former);
+        if (former !== null) await this.database.killSessions([former]);
         const taken = await this.database.run(() =>
           this.partitions
             .findOneAndUpdate(
@@ -281,7 +284,7 @@ export class MongoMessageRepository implements MessageRepository {
     await this.forgetReplays(2 * now - expiresAt);
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.database.transaction((session) => this.writeReplays(entries, expiresAt, session));
+        return await this.writers.transaction((session) => this.writeReplays(entries, expiresAt, session));
       } catch (error) {
         // Two who begin the same user's replay at once.
         if (!(error instanceof UniqueViolationError) || attempt === SAVE_TRIES) throw error;
@@ -443,7 +446,7 @@ export class MongoMessageRepository implements MessageRepository {
         .limit(EXPIRED_A_SAVE)
         .lean();
     if ((await this.database.run(() => expired())).length === 0) return;
-    await this.database.transaction(async (session) => {
+    await this.writers.transaction(async (session) => {
       const users = (await expired(session)).map(({ _id }) => _id);
       await this.database
         .collection<ReplayDocument>(REPLAYS)

@@ -85,10 +85,11 @@ export class MongoDatabase {
     return this.run(() => this.connection.startSession());
   }
 
-  /** Ends the session with that id of whatever process, and with it a transaction that it left open. */
-  async killSession(id: string): Promise<void> {
+  /** Ends the sessions with those ids of whatever process, and with them transactions that they left open. */
+  async killSessions(ids: readonly string[]): Promise<void> {
     const { mongo } = await import('mongoose');
-    await this.run(() => this.connection.db!.command({ killSessions: [{ id: new mongo.UUID(id) }] }));
+    const killSessions = ids.map((id) => ({ id: new mongo.UUID(id) }));
+    await this.run(() => this.connection.db!.command({ killSessions }));
   }
 
   /** For readiness: resolves when a primary answers. */
@@ -102,7 +103,7 @@ export class MongoDatabase {
   }
 }
 
-/** By which `MongoDatabase.killSession` finds it. */
+/** By which `MongoDatabase.killSessions` finds it. */
 export function sessionIdOf(session: ClientSession): string {
   const { id } = session;
   if (!id) throw new StorageUnavailableError('MongoDB: the session has ended');
