@@ -1,5 +1,3 @@
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describeWithOwnEngines } from '@starling/testing';
 import { rowOf, TABLE_HEAD } from './outcome.js';
 import { SCENARIOS } from './scenarios.js';
@@ -9,7 +7,7 @@ const RUN_PATIENCE_MS = 240_000;
 
 /** Each scenario once; `npm run faults` runs them with many seeds. */
 describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'a cluster under load', () => {
-  const stages = new Stages(join(tmpdir(), 'starling-faults'));
+  const stages = new Stages('data/faults');
 
   beforeAll(() => void process.stdout.write(`${TABLE_HEAD}\n`));
   afterAll(() => stages.close(), RUN_PATIENCE_MS);
