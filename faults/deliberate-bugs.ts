@@ -49,7 +49,7 @@ export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
       {
         file: LEADER,
         find: COMMIT,
-        replace: `this.options.delivery.deliver(plan.messages.map(({ message }) => message)); ${COMMIT}`,
+        replace: `this.options.delivery.deliver(plan.messages.map(({ message }) => message), null); ${COMMIT}`,
       },
     ],
     exercise: storeDiesWhileCommitting,
