@@ -86,7 +86,10 @@ export class MongoWriters {
     await this.database.run(() => this.writers().deleteMany({ knownAt: { $gt: new Date(0), $lt: old } }));
     const known = await this.database.run(() => this.writers().find().toArray());
     const others = known.map(({ _id }) => _id).filter((id) => !this.ownIds.has(id));
-    this.database.logger.warn({ sessions: others.length }, 'a transaction is blocked: ending those of others');
+    this.database.logger.warn(
+      { sessions: others.length },
+      'a transaction is blocked: ending those of others',
+    );
     if (others.length > 0) await this.database.killSessions(others);
   }
 
