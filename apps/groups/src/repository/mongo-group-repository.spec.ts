@@ -60,9 +60,11 @@ describeWithEngines(['mongodb'], 'groups in MongoDB', () => {
     });
     void (await MongoGroupRepository.open(dying)).commit(join('ben', 1));
     await standing.promise;
+    const run = jest.spyOn(dying, 'run').mockReturnValue(new Promise(() => undefined));
     expect(await repository.commit(join('cem', 1))).toBe(true);
 
     collection.mockRestore();
+    run.mockRestore();
     await next.connection.dropDatabase();
     await next.close();
     await dying.close();

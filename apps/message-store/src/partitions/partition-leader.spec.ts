@@ -116,6 +116,12 @@ describe('PartitionLeader', () => {
     });
   }
 
+  async function startAnother(): Promise<void> {
+    await leader.stop();
+    leader = newLeader();
+    await leader.start();
+  }
+
   function submit(overrides: Partial<Submit> = {}): Promise<SubmitOutcome> {
     packets += 1;
     const content = overrides.content ?? `hello ${packets}`;
@@ -241,16 +247,26 @@ describe('PartitionLeader', () => {
     expect(await valueOf('starling_store_publishes_total')).toEqual({ value: 601 });
   });
 
-  it('looks for what is stored only when the store refuses to store it again, and then for a while', async () => {
+  it('knows retries of what it has stored itself without asking the store', async () => {
     const calls = async () => valueOf('starling_store_calls_total');
     const first = await submit({ clientId: 'x', content: 'x' });
     const outcomes = await Promise.all([submit(), submit({ clientId: 'x', content: 'x' }), submit()]);
     expect(outcomes[1]).toEqual({ ...first, duplicate: true });
     expect(await seqs()).toEqual([1, 2, 3]);
+    expect(await calls()).toEqual({ heads: 1, commit: 2 });
+  });
+
+  it('looks for what others have stored only when the store refuses to store it again, and then for a while', async () => {
+    const calls = async () => valueOf('starling_store_calls_total');
+    const first = await submit({ clientId: 'x', content: 'x' });
+    await startAnother();
+    const outcomes = await Promise.all([submit(), submit({ clientId: 'x', content: 'x' }), submit()]);
+    expect(outcomes[1]).toEqual({ ...first, duplicate: true });
+    expect(await seqs()).toEqual([1, 2, 3]);
     // The commit that was refused, and the one without the retry.
-    expect(await calls()).toEqual({ heads: 2, commit: 3, duplicates: 1 });
+    expect(await calls()).toEqual({ heads: 3, commit: 3, duplicates: 1 });
     for (let i = 0; i < 60; i++) await submit();
-    expect(await calls()).toEqual({ heads: 2, commit: 63, duplicates: 51 });
+    expect(await calls()).toEqual({ heads: 3, commit: 63, duplicates: 51 });
   });
 
   it('answers who left since with what was stored', async () => {
@@ -260,6 +276,7 @@ describe('PartitionLeader', () => {
     const first = await submit(own).finally(() => (groups.request = whole));
     expect(first).toMatchObject({ kind: 'stored', seq: 1 });
     membership['forgetAll']();
+    await startAnother();
     expect(await submit(own)).toEqual({ ...first, duplicate: true });
     expect(await submit({ sender: 'stranger' })).toEqual({ kind: 'refused', error: 'NOT_A_MEMBER' });
   });

@@ -4,6 +4,7 @@ import type {
   LogPosition,
   LossRecord,
   ReceivedSubmit,
+  StoredMessage,
   SubmitLog,
   SubmitOutcome,
   SubmitReader,
@@ -25,6 +26,7 @@ import { planBatch, type BatchPlan, type JudgedSubmit, type Verdict } from './ba
 import { CommitSpans } from './commit-spans.js';
 import { dedupeKeyOf } from './dedupe-key.js';
 import { HeadCache } from './head-cache.js';
+import { RecentOutcomes } from './recent-outcomes.js';
 import type { StoreMetrics } from './store-metrics.js';
 import { faultOf } from './submit-check.js';
 
@@ -37,7 +39,6 @@ const LOOKED_UP_AFTER_RETRY = 50;
 /** Characters of a submit that is set aside. */
 const SET_ASIDE_MAX = 65_536;
 const NO_HEAD: Head = { seq: 0, position: 0 };
-const NOTHING_STORED: ReadonlyMap<string, StoredOutcome> = new Map();
 
 /** Another leader has opened the partition, or the store stands where this one never was: open again. */
 class PartitionLost extends Error {}
@@ -71,6 +72,7 @@ export interface PartitionLeaderOptions {
 export class PartitionLeader {
   private readonly stopping = new AbortController();
   private readonly heads = new HeadCache();
+  private readonly recent = new RecentOutcomes();
   private running: Promise<void> = Promise.resolve();
   private reader: SubmitReader | null = null;
   private epoch = 0;
@@ -275,31 +277,51 @@ export class PartitionLeader {
   private async plan(submits: readonly ReceivedSubmit[], conflict: boolean): Promise<BatchPlan> {
     const { membership } = this.options;
     const keyed = submits.map((received) => ({ received, dedupeKey: dedupeKeyOf(received.submit) }));
-    const keys = keyed.map(({ dedupeKey }) => dedupeKey);
+    const stored = this.remembered(keyed.map(({ dedupeKey }) => dedupeKey));
+    const notStored = () => keyed.filter(({ dedupeKey }) => !stored.has(dedupeKey.key));
+    const lookUp = () =>
+      this.lookUp(
+        notStored().map(({ dedupeKey }) => dedupeKey),
+        stored,
+      );
 
-    let stored = conflict || this.expectingRetries > 0 ? await this.lookUp(keys) : NOTHING_STORED;
-    const fresh = keyed.filter(({ dedupeKey }) => !stored.has(dedupeKey.key)).map(({ received }) => received);
-    const verdicts = await judge(fresh, membership);
-    const refuses = fresh.some((received) => verdicts.get(received)?.kind !== 'store');
-    if (refuses && stored === NOTHING_STORED) stored = await this.lookUp(keys);
+    const expectsRetries = conflict || this.expectingRetries > 0;
+    if (expectsRetries) await lookUp();
+    const verdicts = await judge(
+      notStored().map(({ received }) => received),
+      membership,
+    );
+    const refuses = [...verdicts.values()].some(({ kind }) => kind !== 'store');
+    if (refuses && !expectsRetries) await lookUp();
 
     const judged = keyed.map(({ received, dedupeKey }): JudgedSubmit => ({
       received,
       dedupeKey,
       verdict: verdicts.get(received) ?? { kind: 'refuse', error: 'INTERNAL' },
     }));
-    const heads = await this.headsOf(fresh.map(({ submit }) => submit.conversation));
+    const heads = await this.headsOf(notStored().map(({ received }) => received.submit.conversation));
     return planBatch(judged, stored, (conversation) => heads.get(conversation) ?? NO_HEAD, Date.now());
   }
 
-  private async lookUp(keys: readonly DedupeKey[]): Promise<ReadonlyMap<string, StoredOutcome>> {
+  private remembered(keys: readonly DedupeKey[]): Map<string, StoredOutcome> {
+    const stored = new Map<string, StoredOutcome>();
+    for (const { key } of keys) {
+      const outcome = this.recent.get(key);
+      if (outcome) stored.set(key, outcome);
+    }
+    return stored;
+  }
+
+  /** Adds to `stored` those of the keys that the store has. */
+  private async lookUp(keys: readonly DedupeKey[], stored: Map<string, StoredOutcome>): Promise<void> {
+    if (keys.length === 0) return;
     const { repository, metrics } = this.options;
-    const stored = await this.untilItWorks(() => {
+    const found = await this.untilItWorks(() => {
       metrics.storeCalls.inc({ call: 'duplicates' });
       return repository.stored(keys);
     });
-    this.expectingRetries = stored.size > 0 ? LOOKED_UP_AFTER_RETRY : Math.max(0, this.expectingRetries - 1);
-    return stored;
+    this.expectingRetries = found.size > 0 ? LOOKED_UP_AFTER_RETRY : Math.max(0, this.expectingRetries - 1);
+    for (const [key, outcome] of found) stored.set(key, outcome);
   }
 
   private async headsOf(conversations: readonly ConversationKey[]): Promise<Map<ConversationKey, Head>> {
@@ -368,6 +390,7 @@ export class PartitionLeader {
     const traces = spans?.committed(plan.outcomes) ?? null;
     this.moved(positionAfter(submits).position);
     for (const { conversation, to } of plan.heads) this.heads.set(conversation, to);
+    for (const { dedupeKey, message } of plan.messages) this.recent.add(dedupeKey, outcomeOf(message));
     metrics.stored.inc(plan.messages.length);
     submits.forEach((received, index) => {
       const outcome = plan.outcomes[index];
@@ -458,6 +481,10 @@ export class PartitionLeader {
   private log(text: string, err: unknown): void {
     this.options.logger.warn({ err, partition: this.partition }, text);
   }
+}
+
+function outcomeOf({ messageId, seq, serverTime }: StoredMessage): StoredOutcome {
+  return { messageId, seq, serverTime };
 }
 
 function positionAfter(submits: readonly ReceivedSubmit[]): LogPosition {

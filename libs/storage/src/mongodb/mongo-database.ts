@@ -5,8 +5,11 @@ import type { MongoCollection } from './mongo-collection.js';
 import { connectMongo } from './mongo-connection.js';
 import { storageErrorOf } from './mongo-errors.js';
 
-/** How long a transaction that runs into others, or into a lost connection, is begun again. */
-const TRANSACTION_PATIENCE_MS = 10_000;
+/**
+ * How long a transaction that runs into others, or into a lost connection, is begun again. Shorter than requests wait:
+ * work for callers who have gone, and ask again, would only keep a slow server busy.
+ */
+const TRANSACTION_PATIENCE_MS = 4_000;
 
 const TRANSACTION = {
   readConcern: { level: 'snapshot' },

@@ -31,7 +31,7 @@ describeWithEngines(['mongodb'], 'writers to MongoDB', () => {
     url = freshDatabase(engine.url);
     const database = await connect();
     await migrateMongo(database, { owner: 'spec', collections: [COUNTERS] });
-    await counters(database).insertMany(['a', 'b', 'c'].map((_id) => ({ _id, count: 0 })));
+    await counters(database).insertMany(['a', 'b', 'c', 'd'].map((_id) => ({ _id, count: 0 })));
   }, 120_000);
 
   afterAll(async () => {
@@ -57,8 +57,11 @@ describeWithEngines(['mongodb'], 'writers to MongoDB', () => {
     counters(database).updateOne({ _id }, { $inc: { count: 1 } }, { session });
   const valueOf = async (_id: string) => (await counters(opened[0]!).findOne({ _id }))?.count;
 
-  /** Writes the counter and then stands still in the middle, as a process that was killed there would for ever. */
-  async function leaveOpen(_id: string): Promise<{ goOn: () => void; done: Promise<void> }> {
+  /** Writes the counter and then stands still in the middle: for ever, as a process does that is killed there. */
+  async function leaveOpen(
+    _id: string,
+    { lives }: { lives: boolean },
+  ): Promise<{ goOn: () => void; done: Promise<void> }> {
     const { database, writers } = await another();
     const begun = Promise.withResolvers<void>();
     const standing = Promise.withResolvers<void>();
@@ -68,11 +71,17 @@ describeWithEngines(['mongodb'], 'writers to MongoDB', () => {
       await standing.promise;
     });
     await begun.promise;
-    return { goOn: standing.resolve, done };
+    const run = jest.spyOn(database, 'run');
+    if (!lives) run.mockReturnValue(new Promise(() => undefined));
+    const goOn = () => {
+      run.mockRestore();
+      standing.resolve();
+    };
+    return { goOn, done };
   }
 
   it('end a transaction that somebody has left open, long before the server does', async () => {
-    await leaveOpen('a');
+    await leaveOpen('a', { lives: false });
     const { database, writers } = await another();
     await writers.transaction((session) => count(database, 'a', session));
     expect(await valueOf('a')).toBe(1);
@@ -82,7 +91,7 @@ describeWithEngines(['mongodb'], 'writers to MongoDB', () => {
   });
 
   it('begin again when it was theirs that somebody ended', async () => {
-    const slow = await leaveOpen('b');
+    const slow = await leaveOpen('b', { lives: false });
     const { database, writers } = await another();
     await writers.transaction((session) => count(database, 'b', session));
     slow.goOn();
@@ -90,9 +99,23 @@ describeWithEngines(['mongodb'], 'writers to MongoDB', () => {
     expect(await valueOf('b')).toBe(2);
   });
 
+  it('leave a transaction alone whose process lives, however slow it is', async () => {
+    const slow = await leaveOpen('d', { lives: true });
+    const { database, writers } = await another();
+    await expect(writers.transaction((session) => count(database, 'd', session))).rejects.toThrow(
+      'too many tries',
+    );
+    slow.goOn();
+    await slow.done;
+    expect(await valueOf('d')).toBe(1);
+  });
+
   it('use few sessions again and again, and make it known which', async () => {
     const { database, writers } = await another();
-    const known = () => database.connection.db!.collection('writers').countDocuments();
+    const known = async () => {
+      const all = await database.connection.db!.collection('writers').find().toArray();
+      return all.flatMap(({ sessions }) => sessions as string[]).length;
+    };
     const before = await known();
     for (let i = 0; i < 5; i++) await writers.transaction((session) => count(database, 'c', session));
     expect((await known()) - before).toBe(1);
