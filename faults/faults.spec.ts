@@ -4,8 +4,9 @@ import { SCENARIOS } from './scenarios.js';
 import { Stages } from './stages.js';
 
 const RUN_PATIENCE_MS = 240_000;
+const SEED = Number(process.env['FAULTS_SEED'] ?? 1);
 
-/** Each scenario once; `npm run faults` runs them with many seeds. */
+/** Each scenario once, with the seed of `FAULTS_SEED`; `npm run faults` runs them with many. */
 describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'a cluster under load', () => {
   const stages = new Stages('data/faults');
 
@@ -15,7 +16,7 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'a cluster under load', () 
   it.each(SCENARIOS)(
     'keeps its promises: $name',
     async (scenario) => {
-      const outcome = await stages.play(scenario, 1);
+      const outcome = await stages.play(scenario, SEED);
       process.stdout.write(`${rowOf(outcome)}\n`);
       expect(outcome.verdicts).toEqual([]);
       // Or the test would have shown little.

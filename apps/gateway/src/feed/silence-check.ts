@@ -7,7 +7,7 @@ import {
   type TouchedConversation,
 } from '@starling/bus';
 import { CONFIG, type Config } from '@starling/config';
-import { LOGGER } from '@starling/observability';
+import { LOGGER, OutageLog } from '@starling/observability';
 import type { Logger } from 'pino';
 import { pause } from './ask-again.js';
 import { Coalesced } from './coalesced.js';
@@ -33,9 +33,15 @@ export class SilenceCheck implements OnApplicationBootstrap, OnApplicationShutdo
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) logger: Logger,
   ) {
+    const outage = new OutageLog(
+      logger,
+      'the store cannot be asked for lost broadcasts; asking again',
+      'the store is asked for lost broadcasts again',
+    );
     this.checks = new Coalesced(() =>
-      this.checkOnce().catch((error: unknown) =>
-        logger.warn({ err: error }, 'the store could not be asked for lost broadcasts; asking again later'),
+      this.checkOnce().then(
+        () => outage.worked(),
+        (error: unknown) => outage.failed(error),
       ),
     );
   }

@@ -15,7 +15,7 @@ import {
   type StoredMessage,
 } from '@starling/bus';
 import { CONFIG, type Config } from '@starling/config';
-import { LOGGER } from '@starling/observability';
+import { LOGGER, OutageLog } from '@starling/observability';
 import { parseConversation, type ConversationKey } from '@starling/protocol';
 import type { Logger } from 'pino';
 import type { Connection } from '../connection/connection.js';
@@ -60,6 +60,7 @@ export class Replay implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
   private readonly connections = new Map<string, ConnectionDeliveries>();
   private readonly dirty = new Set<UserDeliveries>();
   private readonly saves: Coalesced<void>;
+  private readonly outage: OutageLog;
   private readonly pulls = new Turnstile(PULLS_AT_ONCE);
   private timer: NodeJS.Timeout | null = null;
 
@@ -72,6 +73,11 @@ export class Replay implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
     this.saves = new Coalesced(() => this.save());
+    this.outage = new OutageLog(
+      logger,
+      'what was delivered cannot be saved; trying again',
+      'what was delivered is saved again',
+    );
   }
 
   onModuleInit(): void {
@@ -286,8 +292,9 @@ export class Replay implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
   private async trySave(): Promise<void> {
     try {
       await this.saves.ask();
+      this.outage.worked();
     } catch (error) {
-      this.logger.warn({ err: error }, 'what was delivered could not be saved; trying again');
+      this.outage.failed(error);
     }
   }
 

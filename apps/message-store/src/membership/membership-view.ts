@@ -9,7 +9,7 @@ import {
   type MembershipSubscription,
   type RequestClient,
 } from '@starling/bus';
-import { LOGGER } from '@starling/observability';
+import { LOGGER, OutageLog } from '@starling/observability';
 import type { Logger } from 'pino';
 
 /** Users of groups that are remembered, members or not. */
@@ -58,12 +58,19 @@ export class MembershipView {
   /** When the groups service last did not answer in time; -Infinity when it has answered since. */
   private hungAt = -Infinity;
   private subscription: MembershipSubscription | null = null;
+  private readonly outage: OutageLog;
 
   constructor(
     @Inject(MEMBERSHIP_FOLLOWER) private readonly follower: MembershipFollower,
     @Inject(REQUEST_CLIENT) private readonly client: RequestClient,
     @Inject(LOGGER) private readonly logger: Logger,
-  ) {}
+  ) {
+    this.outage = new OutageLog(
+      logger,
+      'the groups service does not answer for memberships; messages of whom it has to be asked about are refused',
+      'the groups service answers for memberships again',
+    );
+  }
 
   /** Following comes before the first question: no change falls in between. */
   async start(): Promise<void> {
@@ -133,6 +140,7 @@ export class MembershipView {
         const generation = this.generation;
         answer = await withinTime(this.client.request(GroupsRequest.membership, { groupId, userId }));
         this.hungAt = -Infinity;
+        this.outage.worked();
         const newest = Math.max(version, seen.version, this.groups.get(groupId)?.version ?? 0);
         if (generation !== this.generation || answer.version < newest) continue;
         this.keep(answer, userId);
@@ -145,7 +153,7 @@ export class MembershipView {
       return null;
     } catch (err) {
       if (err instanceof NoAnswerInTime) this.hungAt = performance.now();
-      this.logger.warn({ err, groupId }, 'the groups service did not answer for a membership');
+      this.outage.failed(err);
       return null;
     } finally {
       seen.questions -= 1;
