@@ -169,6 +169,57 @@ describe('GroupsService', () => {
     expect(await repository.read('g', users)).toMatchObject({ version: 50, memberCount: 50 });
   });
 
+  it('commits together what waits together', async () => {
+    const commit = jest.spyOn(repository, 'commit');
+    await Promise.all(upTo(50).map((n) => service.join('g', `user-${n}`, true)));
+    expect(commit.mock.calls.map(([{ events: own }]) => own.length)).toEqual([1, 49]);
+    await service.join('g', 'late', true);
+    expect(commit).toHaveBeenCalledTimes(3);
+  });
+
+  it('refuses one of those that wait together and leaves the others alone', async () => {
+    const commit = jest.spyOn(repository, 'commit');
+    const outcomes = await Promise.allSettled([
+      service.join('g', 'ada', true),
+      service.create('g', 'bob', 'closed'),
+      service.join('g', 'cem', true),
+    ]);
+    expect(outcomes).toMatchObject([
+      { value: { version: 1, role: 'owner' } },
+      { reason: { error: 'GROUP_EXISTS' } },
+      { value: { version: 2, role: 'member' } },
+    ]);
+    expect(commit).toHaveBeenCalledTimes(2);
+    expect(versions()).toEqual([1, 2]);
+  });
+
+  it('decides what waits together one after the other, from the creation of the group on', async () => {
+    const read = repository.read.bind(repository);
+    const inLine = Promise.withResolvers<void>();
+    const commit = jest.spyOn(repository, 'commit').mockImplementationOnce(async () => {
+      await inLine.promise;
+      throw new Error('away');
+    });
+    let reads = 0;
+    repository.read = async (groupId, users) => {
+      const group = await read(groupId, users);
+      if (++reads === 3) setImmediate(inLine.resolve);
+      return group;
+    };
+    const outcomes = await Promise.allSettled([
+      service.create('g', 'ada', 'open'),
+      service.create('g', 'bob', 'closed'),
+      service.join('g', 'cem', true),
+    ]);
+    expect(outcomes).toMatchObject([
+      { reason: { message: 'away' } },
+      { value: { version: 1, role: 'owner' } },
+      { reason: { error: 'GROUP_NOT_OPEN' } },
+    ]);
+    expect(commit).toHaveBeenCalledTimes(2);
+    expect(await repository.read('g', [])).toMatchObject({ policy: 'closed', version: 1, memberCount: 1 });
+  });
+
   it('does so as well when several processes of the service compete for the group', async () => {
     const services = [service, await startService(), await startService(), await startService()];
     const users = Array.from({ length: 48 }, (_, index) => `user-${index}`);

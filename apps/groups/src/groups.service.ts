@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { GroupRole, JoinPolicy, Membership, MembershipChange, MembershipEvent } from '@starling/bus';
 import { Refusal } from '@starling/protocol';
-import { GroupTurns } from './group-turns.js';
+import { groupAfter } from './group-after.js';
+import { GroupTurns, type Turn } from './group-turns.js';
 import * as rules from './membership-rules.js';
 import { OutboxPublisher } from './outbox/outbox-publisher.js';
 import { GROUP_REPOSITORY, type Group, type GroupRepository } from './repository/group-repository.js';
@@ -17,12 +18,17 @@ interface Change {
   readonly groupId: string;
   /** Users whose places the rule asks for. */
   readonly users: readonly string[];
+  /** Whether it needs a commit of its own: what may ask for a successor, and what ends the group. */
+  readonly alone: boolean;
   /** The user who may leave: if they are the owner, the rule is told the successor. */
   readonly leaving?: string;
   /** Of a group that the change creates; open unless given. */
   readonly policy?: JoinPolicy;
   readonly rule: Rule;
 }
+
+/** With the group as it was read when the change was asked for. */
+type DecidedChange = Change & { readonly asRead: Group | null };
 
 interface Outcome {
   readonly version: number;
@@ -34,7 +40,7 @@ interface Outcome {
 /** Changes of groups: each is decided on one version, committed only on that version, and answered once published. */
 @Injectable()
 export class GroupsService {
-  private readonly turns = new GroupTurns();
+  private readonly turns = new GroupTurns<DecidedChange, Outcome>((together) => this.settle(together));
 
   constructor(
     @Inject(GROUP_REPOSITORY) private readonly repository: GroupRepository,
@@ -45,6 +51,7 @@ export class GroupsService {
     return this.changeOf(userId, {
       groupId,
       users: [userId],
+      alone: false,
       rule: (group) => rules.join(group, userId, createIfMissing),
     });
   }
@@ -53,6 +60,7 @@ export class GroupsService {
     return this.changeOf(userId, {
       groupId,
       users: [userId],
+      alone: true,
       leaving: userId,
       rule: (group, successor) => rules.quit(group, userId, successor),
     });
@@ -62,6 +70,7 @@ export class GroupsService {
     return this.changeOf(ownerId, {
       groupId,
       users: [ownerId],
+      alone: false,
       policy,
       rule: (group) => rules.create(group, ownerId),
     });
@@ -71,6 +80,7 @@ export class GroupsService {
     return this.changeOf(userId, {
       groupId,
       users: usersOf(userId, by),
+      alone: false,
       rule: (group) => rules.add(group, userId, by),
     });
   }
@@ -79,6 +89,7 @@ export class GroupsService {
     return this.changeOf(userId, {
       groupId,
       users: usersOf(userId, by),
+      alone: true,
       leaving: userId,
       rule: (group, successor) => rules.remove(group, userId, by, successor),
     });
@@ -93,6 +104,7 @@ export class GroupsService {
     return this.changeOf(userId, {
       groupId,
       users: usersOf(userId, by),
+      alone: false,
       rule: (group) => rules.setRole(group, userId, role, by),
     });
   }
@@ -101,6 +113,7 @@ export class GroupsService {
     const { version } = await this.change({
       groupId,
       users: by === null ? [] : [by],
+      alone: true,
       rule: (group) => rules.dissolve(group, by),
     });
     return { groupId, version };
@@ -123,37 +136,81 @@ export class GroupsService {
 
   private async change(change: Change): Promise<Outcome> {
     // Most joins come from members and change nothing: they are answered from one read, without a turn.
-    const first = await this.decide(change);
+    const asRead = await this.repository.read(change.groupId, change.users);
+    const first = decide(change, asRead, await this.successor(change, asRead));
     if (first.events.length === 0) {
       await this.outbox.settled(change.groupId, first.version);
       return first;
     }
-    const outcome = await this.turns.inTurn(change.groupId, () => this.commit(change));
+    const outcome = await this.turns.inTurn({ ...change, asRead });
     await this.outbox.publish(change.groupId, outcome.version);
     return outcome;
   }
 
-  private async commit(change: Change): Promise<Outcome> {
-    const { groupId, policy = 'open' } = change;
+  private async settle(together: readonly Turn<DecidedChange, Outcome>[]): Promise<void> {
+    try {
+      await this.commit(together);
+    } catch (error) {
+      for (const turn of together) turn.reject(error);
+    }
+  }
+
+  /** One commit for all of them, decided one after the other; a refused one leaves the others alone. */
+  private async commit(together: readonly Turn<DecidedChange, Outcome>[]): Promise<void> {
+    const { waited, change: first } = together[0]!;
+    const { groupId } = first;
+    const users = [...new Set(together.flatMap(({ change }) => change.users))];
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const outcome = await this.decide(change);
-      const { group, events } = outcome;
-      if (events.length === 0) return outcome;
-      if (await this.repository.commit({ groupId, from: group?.version ?? 0, policy, events }))
-        return outcome;
+      // Where nobody was before it, what was read is most likely still true; the commit knows.
+      const isAsRead = attempt === 1 && !waited;
+      const before = isAsRead ? first.asRead : await this.repository.read(groupId, users);
+      const { policy, events, settlements } = await this.decideAll(together, before);
+      const isDone =
+        events.length === 0 ||
+        (await this.repository.commit({ groupId, from: before?.version ?? 0, policy, events }));
+      if (isDone) {
+        for (const settlement of settlements) settlement();
+        return;
+      }
       await pause(Math.random() * Math.min(attempt * 2, MAX_PAUSE_MS));
     }
     throw new Refusal('UNAVAILABLE');
   }
 
-  private async decide({ groupId, users, leaving, rule }: Change): Promise<Outcome> {
-    const group = await this.repository.read(groupId, users);
-    const ownerLeaves = group !== null && leaving !== undefined && rules.roleOf(group, leaving) === 'owner';
-    const steps = rule(group, ownerLeaves ? await this.repository.successor(groupId) : null);
-    const from = group?.version ?? 0;
-    const events = steps.map((step, index) => ({ groupId, version: from + 1 + index, ...step }));
-    return { version: from + events.length, group, events };
+  private async decideAll(together: readonly Turn<DecidedChange, Outcome>[], before: Group | null) {
+    const events: MembershipEvent[] = [];
+    let policy: JoinPolicy = 'open';
+    let group = before;
+    const settlements: (() => void)[] = [];
+    for (const { change, resolve, reject } of together) {
+      try {
+        const outcome = decide(change, group, await this.successor(change, group));
+        if (group === null && outcome.events.length > 0) policy = change.policy ?? 'open';
+        group = groupAfter(group, outcome.events, policy);
+        events.push(...outcome.events);
+        settlements.push(() => resolve(outcome));
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        settlements.push(() => reject(error));
+      }
+    }
+    return { policy, events, settlements };
   }
+
+  private async successor({ groupId, leaving }: Change, group: Group | null): Promise<string | null> {
+    const ownerLeaves = group !== null && leaving !== undefined && rules.roleOf(group, leaving) === 'owner';
+    return ownerLeaves ? this.repository.successor(groupId) : null;
+  }
+}
+
+function decide({ groupId, rule }: Change, group: Group | null, successor: string | null): Outcome {
+  const from = group?.version ?? 0;
+  const events = rule(group, successor).map((step, index) => ({
+    groupId,
+    version: from + 1 + index,
+    ...step,
+  }));
+  return { version: from + events.length, group, events };
 }
 
 function usersOf(userId: string, by: string | null): string[] {

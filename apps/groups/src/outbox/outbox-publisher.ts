@@ -121,6 +121,11 @@ export class OutboxPublisher implements OnModuleInit, OnApplicationShutdown {
         this.answer(group, event.version);
       }
       await this.repository.forgetPublished(groupId, events[events.length - 1]!.version);
+      // What others commit meanwhile they publish themselves, and the sweep finds what they could not.
+      if (events.length < EVENTS_A_READ && group.waiters.length === 0) {
+        this.groups.delete(groupId);
+        return;
+      }
     }
   }
 
