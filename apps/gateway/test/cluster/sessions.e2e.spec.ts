@@ -39,7 +39,11 @@ let starling: Starling;
 let nats: NatsConnection;
 
 beforeAll(async () => {
-  const [natsServer, redis, mongodb] = await Promise.all([startNats(), startRedis(), startMongo()]);
+  const [natsServer, redis, mongodb] = await Promise.all([
+    startNats(),
+    startRedis({ config: { appendfsync: 'always' } }),
+    startMongo(),
+  ]);
   engines = { nats: natsServer, redis, mongodb };
   starling = new Starling({
     env: { SESSION_LEASE_MS: String(LEASE_MS), DEVICE_POLICY: 'one-per-platform' },

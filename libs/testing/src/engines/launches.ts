@@ -30,7 +30,10 @@ export function natsServer(program: Program, config: NatsConfig = {}): Launch {
 
 export type RedisConfig = Readonly<Record<string, string>>;
 
-/** Every write is in the system's hands before it is answered, so that only a crash of the machine loses some. */
+/**
+ * Every write is in the system's hands before it is answered, so that only a crash of the machine loses some; unless the
+ * disk is so slow that the sync of the second before still goes on. With `appendfsync: 'always'` nothing is lost.
+ */
 export function redisServer(program: Program, config: RedisConfig = {}): Launch {
   return {
     program,
