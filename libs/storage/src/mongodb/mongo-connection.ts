@@ -122,15 +122,15 @@ async function refuseMismatch(
   );
 }
 
+/** By the driver's own view: mongoose announces nothing when it has heard nothing of the server for a while. */
 function watch(connection: Connection, servers: string, logger: Logger): void {
   let away = false;
-  connection.on('disconnected', () => {
-    if (!away) logger.warn({ servers }, 'MongoDB is away');
-    away = true;
-  });
-  connection.on('connected', () => {
-    if (away) logger.info({ servers }, 'MongoDB is back');
-    away = false;
+  connection.getClient().on('topologyDescriptionChanged', ({ newDescription }) => {
+    const reachable = [...newDescription.servers.values()].some(({ isWritable }) => isWritable);
+    if (reachable === !away) return;
+    away = !reachable;
+    if (away) logger.warn({ servers }, 'MongoDB is away');
+    else logger.info({ servers }, 'MongoDB is back');
   });
   // Operations tell their callers; without a listener it would end the process.
   connection.on('error', () => undefined);

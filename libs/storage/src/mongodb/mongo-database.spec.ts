@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import {
   describeWithEngines,
@@ -248,5 +249,20 @@ describeWithOwnEngines(['mongodb'], 'a MongoDB server that comes and goes', () =
     ]);
     await database.close();
     expect(lines).toHaveLength(5);
+  }, 120_000);
+
+  it('is missed when it stands still, and back when it goes on', async () => {
+    const { lines, logger } = recordingLogger();
+    const engine = await startMongo();
+    started.push(engine);
+    const database = await MongoDatabase.connect(engine.url, logger);
+    connected.push(database);
+    await once(database.connection.getClient(), 'serverHeartbeatSucceeded');
+
+    engine.pause();
+    await until('the line', () => lines.some(({ msg }) => msg === 'MongoDB is away'), 30_000);
+    engine.resume();
+    await until('the line', () => lines.some(({ msg }) => msg === 'MongoDB is back'));
+    expect(lines.map(({ msg }) => msg)).toEqual(['MongoDB is away', 'MongoDB is back']);
   }, 120_000);
 });

@@ -101,7 +101,7 @@ export class MongoDatabase {
   }
 
   async close(): Promise<void> {
-    this.connection.removeAllListeners('disconnected');
+    this.connection.getClient().removeAllListeners('topologyDescriptionChanged');
     await this.connection.close();
   }
 }
