@@ -13,6 +13,7 @@ import { presenceStandsStill } from './scenarios/presence-stands-still.js';
 import { redisCut } from './scenarios/redis-cut.js';
 import { redisKilled } from './scenarios/redis-killed.js';
 import { redisSilent } from './scenarios/redis-silent.js';
+import { rollingRestart } from './scenarios/rolling-restart.js';
 import { storeAway } from './scenarios/store-away.js';
 import { storeKilledBeforeEmit } from './scenarios/store-killed-before-emit.js';
 import { storeKilledBeforeReply } from './scenarios/store-killed-before-reply.js';
@@ -37,6 +38,7 @@ export const SCENARIOS: readonly Scenario[] = [
   redisKilled,
   mongodbKilled,
   storeAway,
+  rollingRestart,
   natsCut,
   gatewayBehind,
   redisCut,
