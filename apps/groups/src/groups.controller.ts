@@ -1,6 +1,12 @@
 import { Controller, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import { GroupsRequest, RefusalFilter, type Membership, type MembershipChange } from '@starling/bus';
+import {
+  GroupsRequest,
+  RefusalFilter,
+  type MembersAmong,
+  type Membership,
+  type MembershipChange,
+} from '@starling/bus';
 import { GroupsPayload, parsePayload } from './groups.payloads.js';
 import { GroupsService } from './groups.service.js';
 
@@ -28,10 +34,10 @@ export class GroupsController {
     return { memberships: await this.groups.ofUser(userId) };
   }
 
-  @MessagePattern(GroupsRequest.membership.name)
-  async membership(@Payload() payload: unknown): Promise<Membership> {
-    const { groupId, userId } = parsePayload(GroupsPayload.membership, payload);
-    return this.groups.membership(groupId, userId);
+  @MessagePattern(GroupsRequest.membersAmong.name)
+  async membersAmong(@Payload() payload: unknown): Promise<MembersAmong> {
+    const { groupId, userIds } = parsePayload(GroupsPayload.membersAmong, payload);
+    return this.groups.membersAmong(groupId, userIds);
   }
 
   @MessagePattern(GroupsRequest.create.name)

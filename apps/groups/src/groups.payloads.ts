@@ -1,4 +1,4 @@
-import { GroupsRequest, type RequestPattern } from '@starling/bus';
+import { GroupsRequest, MEMBERS_ASKED_MAX, type RequestPattern } from '@starling/bus';
 import { Refusal } from '@starling/protocol';
 import { z } from 'zod';
 
@@ -17,7 +17,7 @@ export const GroupsPayload = {
   join: z.object({ groupId: id, userId: id, createIfMissing: z.boolean() }),
   quit: z.object({ groupId: id, userId: id }),
   ofUser: z.object({ userId: id }),
-  membership: z.object({ groupId: id, userId: id }),
+  membersAmong: z.object({ groupId: id, userIds: z.array(id).max(MEMBERS_ASKED_MAX) }),
   create: z.object({ groupId: id, ownerId: id, policy: z.enum(['open', 'closed']) }),
   add: z.object({ groupId: id, userId: id, by }),
   remove: z.object({ groupId: id, userId: id, by }),

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { InProcessMembershipStream, type GroupRole, type MembershipEvent } from '@starling/bus';
 import { SqliteDatabase } from '@starling/storage';
 import fc from 'fast-check';
@@ -117,7 +118,11 @@ describe('GroupsService', () => {
       { groupId: 'g', version: 7, change: 'removed', userId: 'ada', role: null, by: 'ada' },
       { groupId: 'g', version: 8, change: 'role', userId: 'dan', role: 'owner', by: 'ada' },
     ]);
-    expect(await service.membership('g', 'dan')).toEqual({ groupId: 'g', version: 8, role: 'owner' });
+    expect(await service.membersAmong('g', ['ada', 'dan'])).toEqual({
+      groupId: 'g',
+      version: 8,
+      members: ['dan'],
+    });
   });
 
   it('gives a group that everybody left to the first who comes', async () => {
@@ -139,7 +144,8 @@ describe('GroupsService', () => {
     await service.add('g', 'bob', 'ada');
     expect(await service.dissolve('g', 'ada')).toEqual({ groupId: 'g', version: 3 });
     expect(await service.ofUser('bob')).toEqual([]);
-    expect(await service.membership('g', 'ada')).toEqual({ groupId: 'g', version: 3, role: null });
+    expect(await service.membersAmong('g', ['ada'])).toEqual({ groupId: 'g', version: 3, members: [] });
+    expect(await service.membersAmong('none', ['ada'])).toEqual({ groupId: 'none', version: 0, members: [] });
     await expect(service.join('g', 'ada', true)).rejects.toMatchObject({ error: 'GROUP_NOT_FOUND' });
     await expect(service.create('g', 'ada', 'open')).rejects.toMatchObject({ error: 'GROUP_EXISTS' });
     expect(events.at(-1)).toEqual({
@@ -170,7 +176,14 @@ describe('GroupsService', () => {
   });
 
   it('commits together what waits together', async () => {
-    const commit = jest.spyOn(repository, 'commit');
+    const read = jest.spyOn(repository, 'read');
+    const whole = repository.commit.bind(repository);
+    const commit = jest.spyOn(repository, 'commit').mockImplementationOnce(async (change) => {
+      await Promise.all(read.mock.results.map(({ value }) => value as Promise<unknown>));
+      // The last one still has to get in line.
+      await turn();
+      return whole(change);
+    });
     await Promise.all(upTo(50).map((n) => service.join('g', `user-${n}`, true)));
     expect(commit.mock.calls.map(([{ events: own }]) => own.length)).toEqual([1, 49]);
     await service.join('g', 'late', true);

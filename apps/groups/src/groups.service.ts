@@ -1,6 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
-import type { GroupRole, JoinPolicy, Membership, MembershipChange, MembershipEvent } from '@starling/bus';
+import type {
+  GroupRole,
+  JoinPolicy,
+  MembersAmong,
+  Membership,
+  MembershipChange,
+  MembershipEvent,
+} from '@starling/bus';
 import { Refusal } from '@starling/protocol';
 import { groupAfter } from './group-after.js';
 import { GroupTurns, type Turn } from './group-turns.js';
@@ -123,8 +130,10 @@ export class GroupsService {
     return this.repository.ofUser(userId);
   }
 
-  membership(groupId: string, userId: string): Promise<Membership> {
-    return this.repository.membership(groupId, userId);
+  async membersAmong(groupId: string, userIds: readonly string[]): Promise<MembersAmong> {
+    const group = await this.repository.read(groupId, userIds);
+    const members = userIds.filter((userId) => group && rules.roleOf(group, userId) !== null);
+    return { groupId, version: group?.version ?? 0, members };
   }
 
   private async changeOf(userId: string, change: Change): Promise<MembershipChange> {

@@ -33,9 +33,9 @@ const ANN_BEN = privateConversation('ann', 'ben');
 
 @Controller()
 class EverybodyIsAMember {
-  @MessagePattern(GroupsRequest.membership.name)
-  membership(@Payload() { groupId }: { groupId: string }) {
-    return { groupId, version: 1, role: 'member' };
+  @MessagePattern(GroupsRequest.membersAmong.name)
+  membersAmong(@Payload() { groupId, userIds }: { groupId: string; userIds: string[] }) {
+    return { groupId, version: 1, members: userIds };
   }
 }
 

@@ -106,7 +106,7 @@ describe('OutboxPublisher', () => {
       expect(seen).toEqual(['g1']);
       answers.push('again');
     });
-    await repository.membership('g', 'ada');
+    await repository.read('g', ['ada']);
     expect(answers).toEqual([]);
     open();
     await Promise.all([first, again]);
@@ -138,7 +138,7 @@ describe('OutboxPublisher', () => {
     const second = service.join('g', 'bob', true).then(() => expect(seen).toEqual(['g1', 'g2']));
     await until('the second commit', async () => (await read('g', 1)).length > 0);
     // The commit is on disk; its answer is on the way, and reads are answered after it.
-    await repository.membership('g', 'bob');
+    await repository.read('g', ['bob']);
     release();
     await second;
     await Promise.all(others);

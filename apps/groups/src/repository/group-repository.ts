@@ -33,13 +33,11 @@ export interface GroupChange {
  * Guarantees:
  * - a change commits as a whole (version, places, outbox) or not at all, durably when `commit` resolves, and
  *   only while the group's version is still `from`: so versions have neither holes nor forks;
- * - what `read`, `membership` and `ofUser` say of a user held at the version they say it with.
+ * - what `read` and `ofUser` say of a user held at the version they say it with.
  */
 export interface GroupRepository {
   /** Null when the group was never created. */
   read(groupId: string, userIds: readonly string[]): Promise<Group | null>;
-  /** Version 0 and role null when the group was never created. */
-  membership(groupId: string, userId: string): Promise<Membership>;
   /** Every group that the user is a member of. */
   ofUser(userId: string): Promise<Membership[]>;
   /**

@@ -57,12 +57,6 @@ export class MongoGroupRepository implements GroupRepository {
     });
   }
 
-  async membership(groupId: string, userId: string): Promise<Membership> {
-    const group = await this.read(groupId, [userId]);
-    const place = group?.places.get(userId);
-    return { groupId, version: group?.version ?? 0, role: place?.kind === 'member' ? place.role : null };
-  }
-
   async ofUser(userId: string): Promise<Membership[]> {
     return this.database.transaction(async (session) => {
       const roles = await this.members

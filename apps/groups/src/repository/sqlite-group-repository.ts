@@ -43,12 +43,6 @@ export class SqliteGroupRepository implements GroupRepository {
     };
   }
 
-  async membership(groupId: string, userId: string): Promise<Membership> {
-    const group = await this.read(groupId, [userId]);
-    const place = group?.places.get(userId);
-    return { groupId, version: group?.version ?? 0, role: place?.kind === 'member' ? place.role : null };
-  }
-
   async ofUser(userId: string): Promise<Membership[]> {
     return this.database.all<Membership>(
       `SELECT m.group_id AS groupId, g.version, m.role

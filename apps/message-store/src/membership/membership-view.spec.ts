@@ -1,6 +1,6 @@
 import {
   InProcessMembershipStream,
-  type Membership,
+  type MembersAmong,
   type MembershipEvent,
   type MembershipFollower,
   type RequestClient,
@@ -14,21 +14,26 @@ const logger = pino({ level: 'silent' });
 /** The groups service as its requests show it, with the moment of each answer in the test's hands. */
 class Groups implements RequestClient {
   readonly stream = new InProcessMembershipStream(logger);
-  readonly asked: string[] = [];
+  /** The users of each question. */
+  readonly asked: string[][] = [];
   answering: Promise<void> = Promise.resolve();
   private version = 0;
   private readonly members = new Set<string>();
 
   async request<Request, Reply>(_: unknown, payload: Request): Promise<Reply> {
-    const { groupId, userId } = payload as { groupId: string; userId: string };
-    this.asked.push(userId);
-    const reply: Membership = {
-      groupId,
-      version: this.version,
-      role: this.members.has(userId) ? 'member' : null,
-    };
+    const { groupId, userIds } = payload as { groupId: string; userIds: string[] };
+    this.asked.push(userIds);
+    const members = userIds.filter((userId) => this.members.has(userId));
+    const reply: MembersAmong = { groupId, version: this.version, members };
     await this.answering;
     return reply as Reply;
+  }
+
+  /** Answers wait for the call of what is returned. */
+  hold(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.answering = promise;
+    return resolve;
   }
 
   /** Commits a change, and tells the stream unless `told` is false. */
@@ -65,10 +70,10 @@ describe('MembershipView', () => {
     await groups.change('added', 'ben');
     await groups.change('added', 'ann');
     expect(await standing('ann', 4)).toEqual({ member: true, version: 4 });
-    expect(groups.asked).toEqual(['ann']);
+    expect(groups.asked).toEqual([['ann']]);
   });
 
-  it('asks once for many questions at a time', async () => {
+  it('asks once about all users of a group', async () => {
     const questions = Array.from({ length: 50 }, (_, i) => ({
       groupId: 'sea',
       userId: i % 2 ? 'ann' : 'ben',
@@ -76,7 +81,7 @@ describe('MembershipView', () => {
     }));
     const standings = await view.standings(questions);
     expect(standings.map((each) => each?.member)).toEqual(questions.map(({ userId }) => userId === 'ann'));
-    expect(groups.asked.sort()).toEqual(['ann', 'ben']);
+    expect(groups.asked).toEqual([['ben', 'ann']]);
   });
 
   it('asks again when somebody has seen a newer version', async () => {
@@ -110,8 +115,7 @@ describe('MembershipView', () => {
   });
 
   it('does not believe an answer that was overtaken by an event', async () => {
-    let release = (): void => undefined;
-    groups.answering = new Promise((resolve) => (release = resolve));
+    const release = groups.hold();
     const waiting = standing('ann');
     await groups.change('removed', 'ann');
     release();
@@ -119,11 +123,31 @@ describe('MembershipView', () => {
     expect(await standing('ann')).toEqual({ member: false, version: 2 });
   });
 
-  it('does not take one user of an older version over when a newer one is answered for another', async () => {
+  it('knows one user as of a newer version than the others, and follows the stream for each', async () => {
     await standing('ann');
     await groups.change('removed', 'ann', false);
-    expect(await standing('ben')).toEqual({ member: false, version: 2 });
+    await groups.change('added', 'ben', false);
+    expect(await standing('ben', 3)).toEqual({ member: true, version: 3 });
+    expect(await standing('ann')).toEqual({ member: true, version: 1 });
+    const event = { groupId: 'sea', by: null };
+    await groups.stream.publish({ ...event, version: 2, change: 'removed', userId: 'ann', role: null });
     expect(await standing('ann')).toEqual({ member: false, version: 2 });
+    expect(await standing('ben', 3)).toEqual({ member: true, version: 3 });
+    await groups.stream.publish({ ...event, version: 3, change: 'added', userId: 'ben', role: 'member' });
+    expect(await standing('ann', 3)).toEqual({ member: false, version: 3 });
+    await groups.change('removed', 'ben');
+    expect(await standing('ben', 4)).toEqual({ member: false, version: 4 });
+    expect(groups.asked).toEqual([['ann'], ['ben']]);
+  });
+
+  it('asks one question at a time for a group, and about everybody meanwhile asked for in the next', async () => {
+    const release = groups.hold();
+    const standings = ['ann', 'ben', 'cem', 'ben'].map((userId) => standing(userId));
+    expect(groups.asked).toEqual([['ann']]);
+    release();
+    const members = (await Promise.all(standings)).map((each) => each?.member);
+    expect(members).toEqual([true, false, false, false]);
+    expect(groups.asked).toEqual([['ann'], ['ben', 'cem']]);
   });
 
   it('says it does not know where the groups service does not answer, or only with something older', async () => {
@@ -137,17 +161,35 @@ describe('MembershipView', () => {
   it('waits for a groups service that hangs no more than once, so that who is known can go on, until it answers', async () => {
     jest.useFakeTimers();
     try {
-      groups.answering = new Promise(() => undefined);
+      const release = groups.hold();
       const first = standing('ann');
       await jest.advanceTimersByTimeAsync(2000);
       expect(await first).toBeNull();
-      expect(await standing('ben')).toBeNull();
-      // What is asked all the same finds that it is back.
-      groups.answering = Promise.resolve();
-      expect(await standing('cem')).toBeNull();
+      // Asked one question at a time.
+      for (const userId of ['ben', 'cem', 'dot']) expect(await standing(userId)).toBeNull();
+      expect(groups.asked).toEqual([['ann'], ['ben']]);
+      release();
       await jest.advanceTimersByTimeAsync(0);
-      expect(await standing('dot')).toEqual({ member: false, version: 1 });
       expect(await standing('cem')).toEqual({ member: false, version: 1 });
+      // What came late was kept.
+      expect(await standing('ann')).toEqual({ member: true, version: 1 });
+      expect(groups.asked).toEqual([['ann'], ['ben'], ['cem']]);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it('does not believe a late answer that was overtaken by an event', async () => {
+    jest.useFakeTimers();
+    try {
+      const release = groups.hold();
+      const first = standing('ann');
+      await jest.advanceTimersByTimeAsync(2000);
+      expect(await first).toBeNull();
+      await groups.change('removed', 'ann');
+      release();
+      await jest.advanceTimersByTimeAsync(0);
+      expect(await standing('ann')).toEqual({ member: false, version: 2 });
     } finally {
       jest.useRealTimers();
     }

@@ -50,8 +50,8 @@ class SettingsModule {}
 /** Everybody but `stranger` is a member of every group, since version 3. */
 const groups: RequestClient = {
   request: async <Request, Reply>(_: unknown, payload: Request) => {
-    const { groupId, userId } = payload as { groupId: string; userId: string };
-    return { groupId, version: 3, role: userId === 'stranger' ? null : 'member' } as Reply;
+    const { groupId, userIds } = payload as { groupId: string; userIds: string[] };
+    return { groupId, version: 3, members: userIds.filter((userId) => userId !== 'stranger') } as Reply;
   },
 };
 
@@ -272,7 +272,8 @@ describe('PartitionLeader', () => {
   it('answers who left since with what was stored', async () => {
     const own = { sender: 'stranger', clientId: 'x', content: 'x' };
     const whole = groups.request;
-    groups.request = (() => Promise.resolve({ groupId: 'sea', version: 3, role: 'member' })) as typeof whole;
+    const answer = { groupId: 'sea', version: 3, members: [own.sender] };
+    groups.request = (() => Promise.resolve(answer)) as typeof whole;
     const first = await submit(own).finally(() => (groups.request = whole));
     expect(first).toMatchObject({ kind: 'stored', seq: 1 });
     membership['forgetAll']();

@@ -9,6 +9,16 @@ export interface Membership {
   readonly role: GroupRole | null;
 }
 
+/** With ids of the longest kind it stays far below what NATS carries. */
+export const MEMBERS_ASKED_MAX = 500;
+
+/** Those of the users asked about who are members as of the group's `version`. */
+export interface MembersAmong {
+  readonly groupId: string;
+  readonly version: number;
+  readonly members: readonly string[];
+}
+
 /** Answered after the change was published: it is effective for the asker's next step. */
 export interface MembershipChange extends Membership {
   /** False when nothing had to change (joining as a member, quitting as a stranger). */
@@ -30,8 +40,10 @@ export const GroupsRequest = {
   quit: requestPattern<{ groupId: string; userId: string }, MembershipChange>('groups.quit'),
   /** Every group the user is a member of. */
   ofUser: requestPattern<{ userId: string }, { memberships: Membership[] }>('groups.of-user'),
-  /** One user's place in one group; version 0 and role null when the group does not exist. */
-  membership: requestPattern<{ groupId: string; userId: string }, Membership>('groups.membership'),
+  /** Which of the users, `MEMBERS_ASKED_MAX` at most, are members; nobody, at version 0, when there is no such group. */
+  membersAmong: requestPattern<{ groupId: string; userIds: readonly string[] }, MembersAmong>(
+    'groups.members-among',
+  ),
 
   /** Administration; `by` is null for an administrator of the server. Refusal: GROUP_EXISTS. */
   create: requestPattern<{ groupId: string; ownerId: string; policy: JoinPolicy }, MembershipChange>(
