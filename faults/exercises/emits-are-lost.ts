@@ -13,9 +13,12 @@ export const emitsAreLost: Exercise = {
     ]);
     await talk.join(ann, group);
     await talk.join(ben, group);
-    for (const content of ['heard', UNHEARD, 'heard again', `${UNHEARD} and the last`]) {
-      await talk.say(ann, talk.toGroup(ann, group, content));
-    }
+    const say = (content: string) => talk.say(ann, talk.toGroup(ann, group, content));
+    await say('heard');
+    // Side by side, or a feed that looks for what is lost may find the one before the other reveals it.
+    for (const round of [1, 2, 3])
+      await Promise.all([say(`${UNHEARD} in round ${round}`), say(`heard in round ${round}`)]);
+    await say(`${UNHEARD} and the last`);
     await talk.say(ann, talk.toUser(ann, cid, UNHEARD));
   },
 };
