@@ -70,6 +70,28 @@ describe('traces', () => {
     expect(Math.abs(Number(parent!.endedAt / 1_000_000n) - Date.now())).toBeLessThan(60_000);
   });
 
+  it('never end after the span that they are a part of and that ended later', async () => {
+    await start();
+    for (let round = 0; round < 50; round++) {
+      const startedAt = performance.now() - Math.random();
+      const whole = tracer.start('whole', { parent: null, role: 'server', startedAt })!;
+      const part = tracer.start('part', { parent: whole.traceparent, role: 'producer' })!;
+      part.end();
+      whole.end();
+    }
+    await tracer.shutdown();
+    const wholes = new Map(
+      collector.spans.filter(({ name }) => name === 'whole').map((span) => [span.spanId, span]),
+    );
+    const parts = collector.spans.filter(({ name }) => name === 'part');
+    expect(parts).toHaveLength(50);
+    for (const part of parts) {
+      const whole = wholes.get(part.parentSpanId)!;
+      expect(part.startedAt).toBeGreaterThanOrEqual(whole.startedAt);
+      expect(part.endedAt).toBeLessThanOrEqual(whole.endedAt);
+    }
+  });
+
   it('are sent soon without being asked to', async () => {
     await start({ OTEL_SERVICE_NAME: 'of my own' });
     begin().end();

@@ -22,6 +22,7 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
+import { SpanClock } from './span-clock.js';
 import type { Span, SpanAttributes, SpanStart, Tracer } from './tracer.js';
 
 export interface OpenTelemetryOptions {
@@ -52,6 +53,7 @@ const KINDS: Record<SpanStart['role'], SpanKind> = {
 export class OpenTelemetryTracer implements Tracer {
   private readonly provider: TracerProvider;
   private readonly api: OpenTelemetryApi;
+  private readonly clock = new SpanClock();
 
   constructor({ service, instance, endpoint, share }: OpenTelemetryOptions, logger: Logger) {
     diag.setLogger(complaints(logger), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
@@ -82,11 +84,11 @@ export class OpenTelemetryTracer implements Tracer {
           .map(spanContextOf)
           .filter((link) => link !== null)
           .map((link) => ({ context: link })),
-        ...(startedAt === undefined ? {} : { startTime: startedAt }),
+        startTime: this.clock.at(startedAt),
       },
       context,
     );
-    return span.isRecording() ? new RecordedSpan(span) : null;
+    return span.isRecording() ? new RecordedSpan(span, this.clock) : null;
   }
 
   async shutdown(): Promise<void> {
@@ -108,7 +110,10 @@ function complaints(logger: Logger): DiagLogger {
 }
 
 class RecordedSpan implements Span {
-  constructor(private readonly span: OpenTelemetrySpan) {}
+  constructor(
+    private readonly span: OpenTelemetrySpan,
+    private readonly clock: SpanClock,
+  ) {}
 
   get traceparent(): string {
     const { traceId, spanId } = this.span.spanContext();
@@ -121,7 +126,7 @@ class RecordedSpan implements Span {
       this.span.setAttribute('error.type', error);
       this.span.setStatus({ code: SpanStatusCode.ERROR, message: error });
     }
-    this.span.end();
+    this.span.end(this.clock.at());
   }
 }
 
