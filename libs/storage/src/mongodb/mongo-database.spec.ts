@@ -228,6 +228,8 @@ describeWithOwnEngines(['mongodb'], 'a MongoDB server that comes and goes', () =
     const failure = await write().catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(StorageUnavailableError);
     await expect(database.check()).rejects.toThrow(StorageUnavailableError);
+    // Right after connecting, the driver looks only every half second: a server back sooner was never away for it.
+    await until('the line', () => lines.some(({ msg }) => msg === 'MongoDB is away'));
     await engine.restart();
     await until(
       'the database to be ready',
