@@ -2,7 +2,7 @@ import {
   GroupsRequest,
   MessageStoreRequest,
   partitionOf,
-  type Membership,
+  type MembershipOfUser,
   type Positions,
   type ReplayCursor,
   type RequestClient,
@@ -25,7 +25,7 @@ export class SimulatedStore implements RequestClient {
     string,
     { base: Positions; cursors: Map<ConversationKey, number>; until: number }
   >();
-  memberships: (userId: string) => Membership[] = () => [];
+  memberships: (userId: string) => MembershipOfUser[] = () => [];
   /** Milliseconds to and from the service. */
   delay: () => number = () => 0;
   fails: (pattern: string) => boolean = () => false;

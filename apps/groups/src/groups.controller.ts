@@ -4,7 +4,7 @@ import {
   GroupsRequest,
   RefusalFilter,
   type MembersAmong,
-  type Membership,
+  type MembershipOfUser,
   type MembershipChange,
 } from '@starling/bus';
 import { GroupsPayload, parsePayload } from './groups.payloads.js';
@@ -29,7 +29,7 @@ export class GroupsController {
   }
 
   @MessagePattern(GroupsRequest.ofUser.name)
-  async ofUser(@Payload() payload: unknown): Promise<{ memberships: Membership[] }> {
+  async ofUser(@Payload() payload: unknown): Promise<{ memberships: MembershipOfUser[] }> {
     const { userId } = parsePayload(GroupsPayload.ofUser, payload);
     return { memberships: await this.groups.ofUser(userId) };
   }

@@ -103,7 +103,7 @@ describe('GroupsModule over the bus', () => {
       ],
       [
         () => client.request(GroupsRequest.ofUser, { userId: 'bob' }),
-        { memberships: [{ ...g, version: 7, role: 'owner' }] },
+        { memberships: [{ ...g, version: 7, role: 'owner', memberSince: 2 }] },
       ],
       [() => client.request(GroupsRequest.dissolve, { ...g, by: 'bob' }), { ...g, version: 8 }],
     ];

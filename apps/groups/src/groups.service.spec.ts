@@ -161,7 +161,7 @@ describe('GroupsService', () => {
   it('takes ids with any characters', async () => {
     for (const id of ['__proto__', 'constructor', "o'hara", '{"$gt":""}', '群组😀', 'a\u0000b']) {
       expect(await service.join(id, id, true)).toMatchObject({ groupId: id, role: 'owner' });
-      expect(await service.ofUser(id)).toEqual([{ groupId: id, version: 1, role: 'owner' }]);
+      expect(await service.ofUser(id)).toEqual([{ groupId: id, version: 1, role: 'owner', memberSince: 1 }]);
     }
   });
 

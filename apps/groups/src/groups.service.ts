@@ -4,7 +4,7 @@ import type {
   GroupRole,
   JoinPolicy,
   MembersAmong,
-  Membership,
+  MembershipOfUser,
   MembershipChange,
   MembershipEvent,
 } from '@starling/bus';
@@ -126,7 +126,7 @@ export class GroupsService {
     return { groupId, version };
   }
 
-  ofUser(userId: string): Promise<Membership[]> {
+  ofUser(userId: string): Promise<MembershipOfUser[]> {
     return this.repository.ofUser(userId);
   }
 

@@ -1,8 +1,8 @@
 import type {
   GroupRole,
-  Membership,
   MembershipEvent,
   MembershipFollower,
+  MembershipOfUser,
   StoredMessage,
 } from '@starling/bus';
 import { groupConversation, parseConversation } from '@starling/protocol';
@@ -43,6 +43,7 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 class Groups {
   readonly versions = new Map(GROUPS.map((group) => [group, 1]));
   readonly members = new Map(GROUPS.map((group) => [group, new Set<string>()]));
+  private readonly since = new Map<string, number>();
   private readonly history = new Map<string, ReadonlySet<string>>();
 
   constructor() {
@@ -54,9 +55,11 @@ class Groups {
     const isAdded = !members.delete(user);
     if (isAdded) members.add(user);
     const change = isAdded ? 'added' : 'removed';
+    const version = this.raise(groupId);
+    if (isAdded) this.since.set(`${groupId} ${user}`, version);
     return {
       groupId,
-      version: this.raise(groupId),
+      version,
       change,
       userId: user,
       role: roleIf(isAdded),
@@ -76,11 +79,12 @@ class Groups {
     };
   }
 
-  of(userId: string): Membership[] {
+  of(userId: string): MembershipOfUser[] {
     return GROUPS.filter((group) => this.members.get(group)!.has(userId)).map((groupId) => ({
       groupId,
       version: this.versions.get(groupId)!,
       role: 'member',
+      memberSince: this.since.get(`${groupId} ${userId}`)!,
     }));
   }
 
@@ -209,10 +213,8 @@ class World {
       const parsed = parseConversation(conversation);
       if (parsed.kind === 'private') return;
       const { membershipVersion, messageId } = this.store.messages.get(conversation)![seq - 1]!;
-      // Who was removed and added again while changes were lost may be shown what was said between.
-      const isMember = this.groups.members.get(parsed.groupId)!.has(user);
       const wasMember = this.groups.wasMember(parsed.groupId, membershipVersion, user);
-      if (!isMember && !wasMember) this.strangers.push(messageId);
+      if (!wasMember) this.strangers.push(messageId);
     };
     this.connections.push(connection);
     while (connection.isOpen) {

@@ -1,4 +1,4 @@
-import { GroupsRequest, type Membership, type MembershipEvent } from '@starling/bus';
+import { GroupsRequest, type MembershipEvent, type MembershipOfUser } from '@starling/bus';
 import { groupConversation } from '@starling/protocol';
 import { groupRoom, userRoom } from '@starling/rooms';
 import { FeedPod } from '../../test/feed-pod.js';
@@ -12,7 +12,7 @@ const form = new RecordedForm('f', 'object');
 let store: SimulatedStore;
 let pod: FeedPod;
 let membership: GatewayMembership;
-let memberships: Record<string, Membership[]>;
+let memberships: Record<string, MembershipOfUser[]>;
 let onEvent: (event: MembershipEvent) => void;
 let onGap: () => void;
 
@@ -44,8 +44,8 @@ async function login(id: string, userId: string): Promise<RecordedConnection> {
   return connection;
 }
 
-function member(userId: string, version: number): void {
-  memberships[userId] = [{ groupId: 'crew', version, role: 'member' }];
+function member(userId: string, version: number, memberSince = 1): void {
+  memberships[userId] = [{ groupId: 'crew', version, role: 'member', memberSince }];
 }
 
 function changed(userId: string, version: number, change: 'added' | 'removed'): MembershipEvent {
@@ -119,6 +119,44 @@ describe('a change', () => {
       { ...head, change: 'removed', role: null, groupVersion: 3 },
     ]);
     expect(second.packets).toEqual([]);
+  });
+
+  it('that came back before the removal was read shows nothing of what was said between', async () => {
+    member('ada', 2);
+    const connection = await login('a', 'ada');
+    say(3);
+    member('ada', 4, 4);
+    await membership.applied('ada', { groupId: 'crew', version: 4, role: 'member', changed: true });
+    say(4);
+    for (const [version, change] of [
+      [3, 'removed'],
+      [4, 'added'],
+    ] as const) {
+      onEvent(changed('ada', version, change));
+    }
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([2]);
+  });
+
+  it('is followed by all that is said from then on, also by who had not heard of later changes', async () => {
+    const connection = await login('a', 'ada');
+    member('ada', 9, 5);
+    await membership.applied('ada', { groupId: 'crew', version: 5, role: 'member', changed: true });
+    say(7);
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([1]);
+  });
+
+  it('of the role shows nothing of what was said while a member was gone, though that was missed', async () => {
+    member('ada', 2);
+    const connection = await login('a', 'ada');
+    say(3);
+    member('ada', 5, 4);
+    onEvent({ groupId: 'crew', version: 5, change: 'role', userId: 'ada', role: 'member', by: 'boss' });
+    await settle();
+    say(5);
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([2]);
   });
 
   it('that was answered before it was read is in force when `applied` resolves, and pushed once', async () => {

@@ -4,10 +4,10 @@ import {
   MEMBERSHIP_FOLLOWER,
   REQUEST_CLIENT,
   type GroupRole,
-  type Membership,
   type MembershipChange,
   type MembershipEvent,
   type MembershipFollower,
+  type MembershipOfUser,
   type MembershipSubscription,
   type RequestClient,
 } from '@starling/bus';
@@ -31,6 +31,8 @@ interface Standing {
   readonly role: GroupRole | null;
   readonly change: MembershipEvent['change'];
   readonly by: string | null;
+  /** The version with which the user became a member; null when that is not said. */
+  readonly memberSince: number | null;
   /** The version of the group as of which this is known. */
   readonly followed: number;
 }
@@ -129,6 +131,12 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     return Math.max(this.groups.get(groupId)?.version ?? 0, place?.version ?? 0);
   }
 
+  /** The version with which the user became a member; null for who is none. */
+  memberSince(userId: string, groupId: string): number | null {
+    const place = this.users.get(userId)?.places.get(groupId);
+    return place === undefined || place.role === null ? null : place.memberSince;
+  }
+
   groupsOf(userId: string): string[] {
     return this.users.get(userId)?.groupIds ?? [];
   }
@@ -140,7 +148,7 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     if (role === null) {
       const change = 'removed';
       this.changes.append({ groupId, version, change, userId, role, by: userId });
-      this.put(user, groupId, { version, role, change, by: userId, followed: version });
+      this.put(user, groupId, { version, role, change, by: userId, memberSince: null, followed: version });
       return;
     }
     // An answer can be late, and what it says over: where the stream has not brought the join, nothing is
@@ -156,7 +164,7 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
 
   private take(event: MembershipEvent): void {
     this.changes.append(event);
-    const { groupId, version, change, userId, role, by } = event;
+    const { groupId, version, change, userId } = event;
     const group = this.groups.get(groupId);
     const isNext = group === undefined || version <= group.lastRead + 1;
     if (group !== undefined) {
@@ -166,7 +174,9 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     // Before the version is known to the feed: who was removed must not get what waited for it.
     const concerned = change === 'dissolved' ? [...(group?.members ?? [])] : [this.users.get(userId ?? '')];
     for (const user of concerned) {
-      if (user?.loaded) this.put(user, groupId, { version, role, change, by, followed: version });
+      // After a hole it is not known of whom it changes: they are loaded again.
+      if (!user?.loaded || (change === 'role' && !isNext)) continue;
+      this.put(user, groupId, { ...standingAfter(event), followed: version });
     }
     if (group === undefined || this.groups.get(groupId) !== group) return;
     if (!isNext) this.changesOfGroupWereMissed(group);
@@ -224,25 +234,25 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
 
   private putAll(
     user: LocalUser,
-    memberships: readonly Membership[],
+    memberships: readonly MembershipOfUser[],
     placesBefore: ReadonlyMap<string, Place>,
     changesSince: () => Iterable<MembershipEvent>,
   ): void {
     const standings = new Map<string, Standing>();
-    for (const { groupId, version, role } of memberships) {
+    for (const { groupId, version, role, memberSince } of memberships) {
       const change = this.roleOf(user.userId, groupId) === null ? 'added' : 'role';
       const by = user.ownJoins.get(groupId) === version ? user.userId : null;
-      standings.set(groupId, { version, role, change, by, followed: version });
+      standings.set(groupId, { version, role, change, by, memberSince, followed: version });
     }
-    for (const { groupId, version, change, userId, role, by } of changesSince()) {
+    for (const event of changesSince()) {
+      const { groupId, version, change, userId } = event;
       const known = standings.get(groupId);
       const isOfUser = change === 'dissolved' ? known !== undefined : userId === user.userId;
       if (isOfUser && version > (known?.version ?? 0)) {
+        const after = standingAfter(event);
         standings.set(groupId, {
-          version,
-          role,
-          change,
-          by,
+          ...after,
+          memberSince: after.memberSince ?? known?.memberSince ?? null,
           followed: Math.max(known?.followed ?? 0, version),
         });
       } else if (known !== undefined && version === known.followed + 1) {
@@ -253,8 +263,9 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     for (const [groupId, place] of placesBefore) {
       // Known before the snapshot was asked for, and not in it: over since, by a change that has not come.
       if (place.role === null || isListed.has(groupId) || user.places.get(groupId) !== place) continue;
-      const gone = { version: place.version + 1, role: null, change: 'removed', by: null } as const;
-      standings.set(groupId, { ...gone, followed: gone.version });
+      const version = place.version + 1;
+      const gone = { role: null, change: 'removed', by: null, memberSince: null } as const;
+      standings.set(groupId, { ...gone, version, followed: version });
     }
     for (const [groupId, standing] of standings) this.put(user, groupId, standing);
   }
@@ -282,13 +293,15 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
 
   /** Takes a user's place in a group as of a version, unless a later one is known. */
   private put(user: LocalUser, groupId: string, standing: Standing): void {
-    const { version, role, change, by } = standing;
+    const { version, role, change, by, memberSince } = standing;
     const before = user.places.get(groupId);
     if (before !== undefined && before.version >= version) return;
     const wasMember = before !== undefined && before.role !== null;
-    // Added while known as a member: the removal in between was missed, and what was said then is not the user's.
-    const stays = wasMember && role !== null && change !== 'added';
-    const place: Place = { version, role, joins: stays ? before.joins : new Set() };
+    // Became one while known as a member: the removal in between was missed, and what was said then is not the user's.
+    const stays = wasMember && role !== null && (memberSince === null || memberSince <= before.version);
+    const place: Place = stays
+      ? { ...before, version, role }
+      : { version, role, memberSince: memberSince ?? version, joins: new Set() };
     if (wasMember && !stays) this.exit(user, groupId);
     user.put(groupId, place);
     if (role !== null && !stays) this.enter(user, groupId, place, standing.followed);
@@ -331,7 +344,7 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
       isWanted,
       this.logger,
     );
-    if (joined !== null && isWanted()) this.feed.joinGroup(connection, groupId, joined, place.version);
+    if (joined !== null && isWanted()) this.feed.joinGroup(connection, groupId, joined, place.memberSince);
   }
 
   private exit(user: LocalUser, groupId: string): void {
@@ -374,6 +387,10 @@ function versionOfMembers({ groupId, members }: LocalGroup): number {
   let lowest = Infinity;
   for (const { places } of members) lowest = Math.min(lowest, places.get(groupId)!.version);
   return lowest;
+}
+
+function standingAfter({ version, role, change, by }: MembershipEvent): Omit<Standing, 'followed'> {
+  return { version, role, change, by, memberSince: change === 'added' ? version : null };
 }
 
 function roomsOf(user: LocalUser): RoomName[] {

@@ -7,6 +7,8 @@ export interface Place {
   readonly version: number;
   /** Null: known to be no member as of `version`. */
   readonly role: GroupRole | null;
+  /** The version with which a member became one. */
+  readonly memberSince: number;
   /** Joins of this user's connections to the room that have not ended; the same object while they stay a member. */
   readonly joins: Set<Promise<void>>;
 }

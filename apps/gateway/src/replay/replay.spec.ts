@@ -1,7 +1,7 @@
 import {
   MessageStoreRequest,
-  type Membership,
   type MembershipEvent,
+  type MembershipOfUser,
   type StoredMessage,
 } from '@starling/bus';
 import { groupConversation, privateConversation, type ConversationKey } from '@starling/protocol';
@@ -74,7 +74,7 @@ class Gateway {
 
 let store: SimulatedStore;
 let gateways: [Gateway, Gateway];
-let memberships: Map<string, Membership[]>;
+let memberships: Map<string, MembershipOfUser[]>;
 let ids: number;
 
 beforeEach(() => {
@@ -281,7 +281,7 @@ describe('a client of the byte endpoint that never syncs', () => {
 
   it('is shown nothing of a group it left, nor what a group held before it joined', async () => {
     const [here, there] = gateways;
-    memberships.set('ada', [{ groupId: 'crew', version: 1, role: 'member' }]);
+    memberships.set('ada', [{ groupId: 'crew', version: 1, role: 'member', memberSince: 0 }]);
     const before = await here.login('ada');
     for (const gateway of gateways) {
       gateway.onEvent({
@@ -296,7 +296,7 @@ describe('a client of the byte endpoint that never syncs', () => {
     memberships.set('ada', []);
     send(CREW, 'ben', 2);
     here.onEvent({ groupId: 'crew', version: 3, change: 'added', userId: 'ada', role: 'member', by: null });
-    memberships.set('ada', [{ groupId: 'crew', version: 3, role: 'member' }]);
+    memberships.set('ada', [{ groupId: 'crew', version: 3, role: 'member', memberSince: 3 }]);
     await pass(100);
     here.end(before, true);
     await pass(100);
@@ -311,6 +311,19 @@ describe('a client of the byte endpoint that never syncs', () => {
     const last = await here.login('ada');
     await pass(100);
     expect(last.shown).toEqual([]);
+  });
+
+  it('is shown nothing of what a group held before it joined, though its gateway died before that was kept', async () => {
+    const [here, there] = gateways;
+    await here.login('ada');
+    send(CREW, 'ben', 1);
+    memberships.set('ada', [{ groupId: 'crew', version: 2, role: 'member', memberSince: 2 }]);
+    const change = { change: 'added', userId: 'ada', role: 'member', by: null } as const;
+    here.onEvent({ groupId: 'crew', version: 2, ...change });
+    send(CREW, 'ben', 2);
+    const after = await there.login('ada');
+    await pass(1000);
+    expect(after.seqsOf(CREW)).toEqual([2]);
   });
 
   it('on two devices is given on the second what no device has confirmed', async () => {

@@ -213,7 +213,7 @@ export class Replay implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
     await Promise.all(
       missed.map(async (conversation) => {
         const messages = await this.pulls.pass(() => this.pull(deliveries, since, base, conversation));
-        newest.add(messages);
+        newest.add(this.entitledTo(deliveries, conversation, messages));
         const last = messages.at(-1);
         if (last !== undefined) ends.push(last);
       }),
@@ -252,6 +252,19 @@ export class Replay implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
       next = last.seq + 1;
     }
     return messages;
+  }
+
+  /** Without what a group held before the user became a member: their gateway may have died before it kept that. */
+  private entitledTo(
+    { session }: ConnectionDeliveries,
+    { conversation }: Missed,
+    messages: readonly StoredMessage[],
+  ): readonly StoredMessage[] {
+    const parsed = parseConversation(conversation);
+    if (parsed.kind === 'private') return messages;
+    const since = this.membership.memberSince(session.userId, parsed.groupId) ?? Infinity;
+    const first = messages.findIndex(({ membershipVersion }) => membershipVersion >= since);
+    return first === -1 ? [] : messages.slice(first);
   }
 
   /** What a group held before the user became a member is not missed by the next login. */

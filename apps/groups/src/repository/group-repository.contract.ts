@@ -131,6 +131,19 @@ export function groupRepositoryContract(name: string, start: () => Promise<Group
       });
     });
 
+    it('answers since when a user is a member, whatever role they had since', async () => {
+      await repository.commit(change('g', 0, [adds('ada', 'owner'), adds('bob')]));
+      await repository.commit(change('g', 2, [sets('bob', 'admin')]));
+      expect(await repository.ofUser('bob')).toEqual([
+        { groupId: 'g', version: 3, role: 'admin', memberSince: 2 },
+      ]);
+      await repository.commit(change('g', 3, [removes('bob', 'ada')]));
+      await repository.commit(change('g', 4, [adds('bob')]));
+      expect(await repository.ofUser('bob')).toEqual([
+        { groupId: 'g', version: 5, role: 'member', memberSince: 5 },
+      ]);
+    });
+
     it('answers the groups of a user with the version each has now', async () => {
       await repository.commit(change('a', 0, [adds('ada', 'owner')]));
       await repository.commit(change('a', 1, [adds('bob')]));
@@ -141,8 +154,8 @@ export function groupRepositoryContract(name: string, start: () => Promise<Group
       expect(groups).toHaveLength(2);
       expect(groups).toEqual(
         expect.arrayContaining([
-          { groupId: 'a', version: 3, role: 'member' },
-          { groupId: 'b', version: 1, role: 'owner' },
+          { groupId: 'a', version: 3, role: 'member', memberSince: 2 },
+          { groupId: 'b', version: 1, role: 'owner', memberSince: 1 },
         ]),
       );
     });
@@ -261,7 +274,9 @@ export function groupRepositoryContract(name: string, start: () => Promise<Group
       const reopened = await store.reopen();
       expect(await reopened.read('g', users)).toEqual(before);
       expect(await reopened.unpublished('g', 10)).toEqual(unpublished);
-      expect(await reopened.ofUser('bob')).toEqual([{ groupId: 'g', version: 4, role: 'member' }]);
+      expect(await reopened.ofUser('bob')).toEqual([
+        { groupId: 'g', version: 4, role: 'member', memberSince: 2 },
+      ]);
     });
   });
 }

@@ -1,4 +1,4 @@
-import type { GroupRole, JoinPolicy, Membership, MembershipEvent } from '@starling/bus';
+import type { GroupRole, JoinPolicy, MembershipEvent, MembershipOfUser } from '@starling/bus';
 
 /** A group as of its version. */
 export interface Group {
@@ -39,7 +39,7 @@ export interface GroupRepository {
   /** Null when the group was never created. */
   read(groupId: string, userIds: readonly string[]): Promise<Group | null>;
   /** Every group that the user is a member of. */
-  ofUser(userId: string): Promise<Membership[]>;
+  ofUser(userId: string): Promise<MembershipOfUser[]>;
   /**
    * Who follows the owner: the admin, else the member, who has had that role the longest; null when there is
    * nobody else. Read after `read`, it needs no common version: a change in between voids the commit.

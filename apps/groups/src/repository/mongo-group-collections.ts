@@ -22,6 +22,8 @@ export interface MemberDocument {
   readonly role: GroupRole | null;
   /** The group's version that gave the role, or took it. */
   readonly sinceVersion: number;
+  /** The group's version with which a member became one; absent where that was before it was kept. */
+  readonly memberSince?: number;
   /** Null with a null role: by an administrator of the server. */
   readonly removedBy: string | null;
 }
@@ -43,7 +45,14 @@ export const GROUPS = {
 export const MEMBERS = {
   name: 'group_members',
   schema: new Schema<MemberDocument>(
-    { groupId: text, userId: text, role: textOrNull, sinceVersion: number, removedBy: textOrNull },
+    {
+      groupId: text,
+      userId: text,
+      role: textOrNull,
+      sinceVersion: number,
+      memberSince: Number,
+      removedBy: textOrNull,
+    },
     MONGO_SCHEMA,
   )
     .index({ groupId: 1, userId: 1 }, { unique: true })

@@ -1,4 +1,4 @@
-import type { Membership, MembershipEvent } from '@starling/bus';
+import type { MembershipEvent, MembershipOfUser } from '@starling/bus';
 import { isDuplicateKey, migrated, MongoWriters, type MongoDatabase } from '@starling/storage';
 import type { ClientSession, Model, mongo } from 'mongoose';
 import type { Group, GroupChange, GroupRepository, Place } from './group-repository.js';
@@ -57,18 +57,23 @@ export class MongoGroupRepository implements GroupRepository {
     });
   }
 
-  async ofUser(userId: string): Promise<Membership[]> {
+  async ofUser(userId: string): Promise<MembershipOfUser[]> {
     return this.database.transaction(async (session) => {
-      const roles = await this.members
-        .find({ userId, role: { $ne: null } }, { groupId: 1, role: 1 }, { session })
+      const places = await this.members
+        .find({ userId, role: { $ne: null } }, { groupId: 1, role: 1, memberSince: 1 }, { session })
         .batchSize(PAGE_MAX)
         .lean();
       const groups = await this.groups
-        .find({ _id: { $in: roles.map(({ groupId }) => groupId) } }, { version: 1 }, { session })
+        .find({ _id: { $in: places.map(({ groupId }) => groupId) } }, { version: 1 }, { session })
         .batchSize(PAGE_MAX)
         .lean();
       const versions = new Map(groups.map(({ _id, version }) => [_id, version]));
-      return roles.map(({ groupId, role }) => ({ groupId, version: versions.get(groupId) ?? 0, role }));
+      return places.map(({ groupId, role, memberSince = 0 }) => ({
+        groupId,
+        version: versions.get(groupId) ?? 0,
+        role,
+        memberSince,
+      }));
     });
   }
 
@@ -180,7 +185,7 @@ function placeWrite(event: MembershipEvent): mongo.AnyBulkWriteOperation<MemberD
       return {
         updateOne: {
           filter: { groupId, userId, role: null },
-          update: { $set: { role, sinceVersion: version, removedBy: null } },
+          update: { $set: { role, sinceVersion: version, memberSince: version, removedBy: null } },
           upsert: true,
         },
       };

@@ -1,4 +1,4 @@
-import type { GroupRole, JoinPolicy, Membership, MembershipEvent } from '@starling/bus';
+import type { GroupRole, JoinPolicy, MembershipEvent, MembershipOfUser } from '@starling/bus';
 import { UnmetExpectationError, type SqliteDatabase, type SqliteStatement } from '@starling/storage';
 import type { Group, GroupChange, GroupRepository, Place } from './group-repository.js';
 import { GROUP_TABLES } from './sqlite-group-tables.js';
@@ -43,9 +43,9 @@ export class SqliteGroupRepository implements GroupRepository {
     };
   }
 
-  async ofUser(userId: string): Promise<Membership[]> {
-    return this.database.all<Membership>(
-      `SELECT m.group_id AS groupId, g.version, m.role
+  async ofUser(userId: string): Promise<MembershipOfUser[]> {
+    return this.database.all<MembershipOfUser>(
+      `SELECT m.group_id AS groupId, g.version, m.role, m.member_since AS memberSince
        FROM group_members m JOIN chat_groups g ON g.group_id = m.group_id
        WHERE m.user_id = ? AND m.role IS NOT NULL`,
       [userId],
@@ -132,12 +132,13 @@ function placeStatement({ groupId, version, change, userId, role, by }: Membersh
   switch (change) {
     case 'added':
       return {
-        sql: `INSERT INTO group_members (group_id, user_id, role, since_version, removed_by)
-              VALUES (?, ?, ?, ?, NULL)
+        sql: `INSERT INTO group_members (group_id, user_id, role, since_version, member_since, removed_by)
+              VALUES (?, ?, ?, ?, ?, NULL)
               ON CONFLICT (group_id, user_id) DO UPDATE
-              SET role = excluded.role, since_version = excluded.since_version, removed_by = NULL
+              SET role = excluded.role, since_version = excluded.since_version,
+                  member_since = excluded.member_since, removed_by = NULL
               WHERE role IS NULL`,
-        params: [groupId, userId, role, version],
+        params: [groupId, userId, role, version, version],
         expectChanges: 1,
       };
     case 'role':

@@ -33,4 +33,8 @@ export const GROUP_TABLES = [
     PRIMARY KEY (group_id, version)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- The group's version with which a member became one; 0 where that was before it was kept.
+  ALTER TABLE group_members ADD COLUMN member_since INTEGER NOT NULL DEFAULT 0;
+  `,
 ] as const;

@@ -9,6 +9,11 @@ export interface Membership {
   readonly role: GroupRole | null;
 }
 
+export interface MembershipOfUser extends Membership {
+  /** The version with which the user became a member; later changes of the role keep it. */
+  readonly memberSince: number;
+}
+
 /** With ids of the longest kind it stays far below what NATS carries. */
 export const MEMBERS_ASKED_MAX = 500;
 
@@ -39,7 +44,7 @@ export const GroupsRequest = {
   /** The user leaves by their own wish; a leaving owner's place goes to the longest admin, else member. */
   quit: requestPattern<{ groupId: string; userId: string }, MembershipChange>('groups.quit'),
   /** Every group the user is a member of. */
-  ofUser: requestPattern<{ userId: string }, { memberships: Membership[] }>('groups.of-user'),
+  ofUser: requestPattern<{ userId: string }, { memberships: MembershipOfUser[] }>('groups.of-user'),
   /** Which of the users, `MEMBERS_ASKED_MAX` at most, are members; nobody, at version 0, when there is no such group. */
   membersAmong: requestPattern<{ groupId: string; userIds: readonly string[] }, MembersAmong>(
     'groups.members-among',
