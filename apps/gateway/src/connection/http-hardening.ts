@@ -5,6 +5,13 @@ import type { Config } from '@starling/config';
 /** More than any browser or proxy sends. */
 const MAX_HEADERS = 100;
 
+const BAD_REQUEST = [400, 'Bad Request'] as const;
+/** By the error that Node found in a request. */
+const ANSWERS: Readonly<Record<string, readonly [status: number, text: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+};
+
 /** Bounds what a client can hold open before it has become a connection, and survives what it sends instead of HTTP. */
 export function hardenHttp(server: Server, config: Config): void {
   const { LOGIN_TIMEOUT_MS, SILENCE_TIMEOUT_MS } = config;
@@ -20,7 +27,7 @@ export function hardenHttp(server: Server, config: Config): void {
   server.setTimeout(Math.max(LOGIN_TIMEOUT_MS, SILENCE_TIMEOUT_MS));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-    else refuseSocket(socket, error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400, 'Bad Request');
+    else refuseSocket(socket, ...(ANSWERS[error.code ?? ''] ?? BAD_REQUEST));
   });
 }
 

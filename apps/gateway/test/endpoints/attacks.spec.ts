@@ -287,6 +287,13 @@ it('a request that never ends is closed', async () => {
   expect(await untilClosed(socket)).toMatch(/^(HTTP\/1\.1 408|$)/);
 });
 
+it('a request that goes on for ever is answered 408 and closed', async () => {
+  const socket = await raw();
+  socket.write('GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ');
+  const dripping = setInterval(() => socket.write('.'), 50);
+  expect(await untilClosed(socket).finally(() => clearInterval(dripping))).toMatch(/^HTTP\/1\.1 408/);
+});
+
 it('a handshake and then silence is closed, on both endpoints', async () => {
   for (const path of PATHS) await untilClosed(await upgraded(path));
 });
