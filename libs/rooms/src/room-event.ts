@@ -17,6 +17,19 @@ export interface MessageEvent {
   readonly traceparent?: string | undefined;
 }
 
+/**
+ * How far a conversation goes, from a message-store that has taken its partition over: its predecessor may have died
+ * before it told of the last messages.
+ */
+export interface HeadEvent {
+  readonly kind: 'head';
+  readonly conversation: ConversationKey;
+  readonly partition: number;
+  /** The highest seq. */
+  readonly head: number;
+  readonly headPosition: number;
+}
+
 /** A packet for the connections of a room as it stands: signals, read cursors. Lost when a broadcast is lost. */
 export interface PacketEvent {
   readonly kind: 'packet';
@@ -35,4 +48,4 @@ export interface CloseEvent {
   readonly reason: CloseReasonName;
 }
 
-export type RoomEvent = MessageEvent | PacketEvent | CloseEvent;
+export type RoomEvent = MessageEvent | HeadEvent | PacketEvent | CloseEvent;

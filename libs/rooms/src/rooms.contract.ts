@@ -1,7 +1,7 @@
 import { groupConversation } from '@starling/protocol';
 import { until } from '@starling/testing';
 import type { RoomEmitter } from './room-emitter.js';
-import type { CloseEvent, MessageEvent, PacketEvent, RoomEvent } from './room-event.js';
+import type { CloseEvent, HeadEvent, MessageEvent, PacketEvent, RoomEvent } from './room-event.js';
 import type { RoomMembers } from './room-members.js';
 import { groupRoom, type RoomName, userRoom } from './room-names.js';
 
@@ -165,7 +165,19 @@ export function roomsContract(name: string, start: () => Promise<RoomsUnderTest>
         ...texts,
       ];
       const closes: CloseEvent[] = [{ kind: 'close', sessionId: '群组 "😀"', reason: 'DISPLACED' }];
-      const sent: RoomEvent[] = [...packets, ...closes, ...bodies.map((body, seq) => message(seq, body))];
+      const head: HeadEvent = {
+        kind: 'head',
+        conversation: groupConversation('群组 "😀"'),
+        partition: 7,
+        head: 1,
+        headPosition: Number.MAX_SAFE_INTEGER,
+      };
+      const sent: RoomEvent[] = [
+        head,
+        ...packets,
+        ...closes,
+        ...bodies.map((body, seq) => message(seq, body)),
+      ];
       for (const event of sent) emitter.emit(SEA, event);
       await fence();
       expect(received.map(([, event]) => event)).toEqual(sent);

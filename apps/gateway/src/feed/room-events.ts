@@ -12,7 +12,7 @@ import type { Frame, WireForm } from '../connection/wire-form.js';
 import { Feed } from './feed.js';
 import { SilenceCheck } from './silence-check.js';
 
-/** Leads the events of rooms on: messages to the feed, the others straight to the room's connections. */
+/** Leads the events of rooms on: messages and heads to the feed, the others straight to the room's connections. */
 @Injectable()
 export class RoomEvents implements OnModuleInit {
   constructor(
@@ -26,6 +26,7 @@ export class RoomEvents implements OnModuleInit {
   onModuleInit(): void {
     this.rooms.onEvent((room, event) => {
       if (event.kind === 'message') this.feed.receive(event);
+      else if (event.kind === 'head') this.feed.catchUp(event);
       else if (event.kind === 'packet') this.writePacket(room, event);
       else this.close(room, event);
     });

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { StoredMessage } from '@starling/bus';
+import type { StoredMessage, TouchedConversation } from '@starling/bus';
 import { LOGGER, TRACER, type Span, type Tracer } from '@starling/observability';
-import { ROOM_EMITTER, roomsOf, type MessageEvent, type RoomEmitter } from '@starling/rooms';
+import { ROOM_EMITTER, roomsOf, type HeadEvent, type MessageEvent, type RoomEmitter } from '@starling/rooms';
 import type { Logger } from 'pino';
 import type { CommittedTraces } from '../partitions/commit-spans.js';
 import { StoreMetrics } from '../partitions/store-metrics.js';
@@ -33,6 +33,18 @@ export class Delivery {
         this.logger.error({ err, messageId: event.messageId }, 'a stored message could not be emitted');
       }
       span?.end();
+    }
+  }
+
+  /** Who has delivered less of a conversation pulls the rest. Never throws. */
+  announce(conversations: readonly TouchedConversation[]): void {
+    for (const { conversation, partition, head, headPosition } of conversations) {
+      const event: HeadEvent = { kind: 'head', conversation, partition, head, headPosition };
+      try {
+        for (const room of roomsOf(conversation)) this.emitter.emit(room, event);
+      } catch (err) {
+        this.logger.error({ err, partition }, 'the head of a conversation could not be emitted');
+      }
     }
   }
 

@@ -19,7 +19,14 @@ import {
 import { CONFIG } from '@starling/config';
 import { LOGGER, METRICS } from '@starling/observability';
 import { groupConversation, privateConversation, type ConversationKey } from '@starling/protocol';
-import { groupRoom, userRoom, type MessageEvent, type RoomEvent, type RoomName } from '@starling/rooms';
+import {
+  groupRoom,
+  userRoom,
+  type HeadEvent,
+  type MessageEvent,
+  type RoomEvent,
+  type RoomName,
+} from '@starling/rooms';
 import { SqliteDatabase } from '@starling/storage';
 import { until } from '@starling/testing';
 import { pino } from 'pino';
@@ -65,6 +72,7 @@ describe('PartitionLeader', () => {
   let metrics: StoreMetrics;
   let registry: Registry;
   let emitted: [RoomName, MessageEvent][];
+  let announced: [RoomName, HeadEvent][];
   let leader: PartitionLeader;
   let losses: LossRecord[];
   let lease: { partition: number; isHeld: boolean };
@@ -82,6 +90,7 @@ describe('PartitionLeader', () => {
     registry = new Registry();
     metrics = new StoreMetrics(registry);
     emitted = [];
+    announced = [];
     losses = [];
     lease = { partition: 0, isHeld: true };
     leader = newLeader();
@@ -99,6 +108,7 @@ describe('PartitionLeader', () => {
     const emitter = {
       emit: (room: RoomName, event: RoomEvent) => {
         if (event.kind === 'message') emitted.push([room, event]);
+        if (event.kind === 'head') announced.push([room, event]);
       },
     };
     return new PartitionLeader({
@@ -359,6 +369,28 @@ describe('PartitionLeader', () => {
     expect(failures).toBe(3);
     expect(await seqs()).toEqual([1]);
     expect(await valueOf('starling_store_retries_total')).toEqual({ value: 3 });
+  });
+
+  it('tells the heads of what was stored of late when it opens: its predecessor may have died before', async () => {
+    for (const conversation of [SEA, SEA, ANN_BEN]) await submit({ conversation });
+    await startAnother();
+    const sea = { conversation: SEA, partition: 0, head: 2 };
+    expect(announced.filter(([room]) => room === groupRoom('sea'))).toEqual([
+      [groupRoom('sea'), { kind: 'head', headPosition: (await stored())[1]!.position, ...sea }],
+    ]);
+    const own = announced.filter(([, { conversation }]) => conversation === ANN_BEN);
+    expect(own.map(([room, { head }]) => [room, head])).toEqual(
+      expect.arrayContaining([
+        [userRoom('ann'), 1],
+        [userRoom('ben'), 1],
+      ]),
+    );
+  });
+
+  it('opens though the heads cannot be told', async () => {
+    repository.touchedIn = () => Promise.reject(new Error('not now'));
+    await startAnother();
+    expect(await submit()).toMatchObject({ kind: 'stored' });
   });
 
   it('opens again when another leader took the partition, and stores nothing twice', async () => {

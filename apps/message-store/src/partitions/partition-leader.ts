@@ -36,6 +36,8 @@ const LONGEST_PAUSE_MS = 2000;
 const CONFLICTS_LOOKED_UP = 2;
 /** Batches that are looked up before their commit once a retry has come: it seldom comes alone. */
 const LOOKED_UP_AFTER_RETRY = 50;
+/** The batch that was committed and not emitted, and what may have been on its way before it. */
+const BATCHES_ANNOUNCED = 2;
 /** Characters of a submit that is set aside. */
 const SET_ASIDE_MAX = 65_536;
 const NO_HEAD: Head = { seq: 0, position: 0 };
@@ -147,6 +149,23 @@ export class PartitionLeader {
     this.heads.drop();
     this.reader = await log.open(partition, { position, messageId });
     await this.report(this.reader.lost);
+    await this.announce();
+  }
+
+  /**
+   * Whoever led before may have died between a commit and its emits, and no later message may show it. A hint, as
+   * emits are: gateways find it by asking, too, but later.
+   */
+  private async announce(): Promise<void> {
+    const { repository, delivery, batchMax } = this.options;
+    const positions = BATCHES_ANNOUNCED * batchMax;
+    try {
+      delivery.announce(
+        await repository.touchedIn(this.partition, Math.max(0, this.position - positions), positions),
+      );
+    } catch (err) {
+      this.log('the heads of conversations could not be announced', err);
+    }
   }
 
   /** Before the first commit, which moves the position: from then on nobody would find the loss again. */

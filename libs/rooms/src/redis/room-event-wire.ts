@@ -28,10 +28,13 @@ export function decodeEvent([, event]: readonly unknown[]): RoomEvent | null {
   return isRoomEvent((event ?? {}) as Record<string, unknown>) ? (event as RoomEvent) : null;
 }
 
-function isRoomEvent({ kind, body, packet, sessionId, reason }: Record<string, unknown>): boolean {
+function isRoomEvent(event: Record<string, unknown>): boolean {
+  const { kind, body, head, packet, sessionId, reason } = event;
   switch (kind) {
     case 'message':
       return typeof body === 'string';
+    case 'head':
+      return typeof head === 'number';
     case 'packet':
       return typeof packet === 'string';
     case 'close':
