@@ -99,9 +99,14 @@ export class SimulatedStore implements RequestClient {
       );
       return { entries: wanted.slice(0, REPAIR_MAX).map((message) => ({ seq: message.seq, message })) };
     },
-    [MessageStoreRequest.history.name]: (asked: { conversation: ConversationKey; limit: number }) => {
-      const stored = this.messages.get(asked.conversation) ?? [];
-      return { messages: stored.slice(-asked.limit), more: stored.length > asked.limit, head: stored.length };
+    [MessageStoreRequest.history.name]: (asked: {
+      conversation: ConversationKey;
+      before: number | null;
+      limit: number;
+    }) => {
+      const all = this.messages.get(asked.conversation) ?? [];
+      const stored = all.slice(0, asked.before === null ? all.length : asked.before - 1);
+      return { messages: stored.slice(-asked.limit), more: stored.length > asked.limit, head: all.length };
     },
     [MessageStoreRequest.touched.name]: (asked: {
       after: Positions;

@@ -1,19 +1,19 @@
 import { Inject, Injectable } from '@nestjs/common';
-import {
-  GroupsRequest,
-  PresenceRequest,
-  REQUEST_CLIENT,
-  type MembershipChange,
-  type RequestClient,
-} from '@starling/bus';
+import { GroupsRequest, PresenceRequest, REQUEST_CLIENT, type RequestClient } from '@starling/bus';
 import { CONFIG, type Config } from '@starling/config';
 import { ChatType, Command, Refusal, type JoinGroupRequest } from '@starling/protocol';
+import type { Connection } from '../connection/connection.js';
 import type { ReceivedPacket } from '../connection/received-packet.js';
 import type { Session } from '../connection/session.js';
 import { GatewayMembership } from '../membership/gateway-membership.js';
 import { mustBeBoundUser } from './bound-user.js';
 import type { CommandHandler } from './command-handler.js';
 import { succeeded } from './packet-mapper.js';
+
+interface Joiner {
+  readonly connection: Connection;
+  readonly userId: string;
+}
 
 @Injectable()
 export class JoinGroupHandler implements CommandHandler<JoinGroupRequest> {
@@ -28,37 +28,35 @@ export class JoinGroupHandler implements CommandHandler<JoinGroupRequest> {
 
   async handle(received: ReceivedPacket, packet: JoinGroupRequest, session: Session): Promise<undefined> {
     const { chatId, chatType } = packet;
-    const { userId } = session;
     mustBeBoundUser(session, packet.userId);
-    const change =
-      chatType === ChatType.Group
-        ? await this.joinGroup(userId, chatId)
-        : await this.openChat(userId, chatId);
-    // What the client does next must find the group joined.
-    if (change !== null) await this.membership.applied(userId, change);
+    const joiner = { connection: received.connection, userId: session.userId };
+    if (chatType === ChatType.Group) await this.joinGroup(joiner, chatId);
+    else await this.openChat(joiner, chatId);
     received.answer(succeeded(Command.JoinGroupAnswer, { chatId }));
   }
 
   /** webim.js joins at every opening of a chat, so a member's join ends here. */
-  private async joinGroup(userId: string, groupId: string): Promise<MembershipChange | null> {
-    if (this.membership.isMember(userId, groupId)) return null;
-    return this.join(userId, groupId, this.config.GROUPS_AUTO_CREATE);
+  private async joinGroup(joiner: Joiner, groupId: string): Promise<void> {
+    if (this.membership.isMember(joiner.userId, groupId)) return;
+    await this.join(joiner, groupId, this.config.GROUPS_AUTO_CREATE);
   }
 
   /** A private chat needs no membership; but what clients open as one may be a group (see JOIN_UNKNOWN). */
-  private async openChat(userId: string, chatId: string): Promise<MembershipChange | null> {
+  private async openChat(joiner: Joiner, chatId: string): Promise<void> {
     const { known } = await this.services.request(PresenceRequest.knowsUser, { userId: chatId });
-    if (known) return null;
-    if (this.config.JOIN_UNKNOWN === 'group') return this.joinGroup(userId, chatId);
+    if (known) return;
+    if (this.config.JOIN_UNKNOWN === 'group') return this.joinGroup(joiner, chatId);
     try {
-      return await this.join(userId, chatId, false);
+      await this.join(joiner, chatId, false);
     } catch (error) {
-      if (error instanceof Refusal && error.error === 'GROUP_NOT_FOUND') return null;
-      throw error;
+      if (!(error instanceof Refusal) || error.error !== 'GROUP_NOT_FOUND') throw error;
     }
   }
 
-  private join(userId: string, groupId: string, createIfMissing: boolean): Promise<MembershipChange> {
-    return this.services.request(GroupsRequest.join, { groupId, userId, createIfMissing });
+  /** Resolves when the client's next packet will find the group joined. */
+  private join({ connection, userId }: Joiner, groupId: string, createIfMissing: boolean): Promise<void> {
+    return this.membership.join(connection, groupId, () =>
+      this.services.request(GroupsRequest.join, { groupId, userId, createIfMissing }),
+    );
   }
 }

@@ -211,7 +211,7 @@ class World {
     if (positions === null || !isHere()) return;
     const partition = this.partitionOf(groupConversation(group));
     membership.since = { position: positions[partition]!, version };
-    this.pod.feed.joinGroup(client.connection, group, positions, version);
+    this.pod.feed.joinGroup(client.connection, group, { positions, version, earlier: [] });
   }
 
   private leave(user: string, group: string): void {

@@ -37,6 +37,15 @@ export interface Arrival {
   readonly observer: DeliveryObserver | null;
 }
 
+export interface Joined {
+  /** Read after the room was confirmed. */
+  readonly positions: Positions;
+  /** The group's version with which the user became a member. */
+  readonly version: number;
+  /** What was said in the group since then, up to `positions`, in seq order, as far as it is due. */
+  readonly earlier: readonly FeedMessage[];
+}
+
 const NOTHING_TO_REPLAY: Arrival = { replaying: [], observer: null };
 
 /** How long messages wait for a group's version before its members are asked for. */
@@ -131,11 +140,8 @@ export class Feed {
     lane.bound = this.known;
   }
 
-  /**
-   * The user became a member with the group's `version`; `positions` were read after the room was confirmed.
-   * No effect when the connection has left the group again.
-   */
-  joinGroup(connection: Connection, groupId: string, positions: Positions, version: number): void {
+  /** After `beginGroup`. No effect when the connection has left the group again. */
+  joinGroup(connection: Connection, groupId: string, { positions, version, earlier }: Joined): void {
     const listener = this.listeners.get(connection.id);
     const conversation = groupConversation(groupId);
     const lane = listener?.lanes.get(conversation);
@@ -145,7 +151,8 @@ export class Feed {
     lane.gate = null;
     this.known = highest(this.known, positions);
     this.checked.include(positions);
-    listener.observer?.joined(conversation, position);
+    listener.observer?.joined(conversation, earlier[0]?.previousPosition ?? position);
+    lane.replay(earlier);
     if (listener.base === null) return;
     // Not by the listener's base: what waits here may have been settled for everybody else since.
     lane.entitle({ base: positions, position, version });
@@ -538,7 +545,8 @@ export class Feed {
 
   private hasPassed(listener: Listener, { conversation, seq }: StoredOutcome): boolean {
     const lane = listener.lanes.get(conversation);
-    if (lane !== undefined) return lane.hasPassed(seq);
+    // Behind a gate that is still closed, earlier messages may be put in front.
+    if (lane !== undefined) return lane.gate === null && lane.hasPassed(seq);
     const delivered = this.conversations.get(conversation)?.delivered ?? null;
     return delivered !== null && seq <= delivered;
   }

@@ -21,7 +21,7 @@ export interface Entitlement {
 export class Lane {
   /** Null in private conversations. */
   readonly groupId: string | null;
-  /** Messages the listener missed while away; they go first. */
+  /** Messages the listener missed while away, or while its join was not known here; they go first. */
   private earlier: Delivery[] = [];
   private queue: Delivery[] = [];
   gate: 'joining' | 'replay' | null = null;

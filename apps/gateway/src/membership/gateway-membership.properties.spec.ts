@@ -3,6 +3,7 @@ import type {
   MembershipEvent,
   MembershipFollower,
   MembershipOfUser,
+  Positions,
   StoredMessage,
 } from '@starling/bus';
 import { groupConversation, parseConversation } from '@starling/protocol';
@@ -153,6 +154,8 @@ class World {
   readonly membership: GatewayMembership;
   readonly connections: RecordedConnection[] = [];
   readonly strangers: string[] = [];
+  /** Where each connection that was bound began. */
+  readonly bases = new Map<string, Positions>();
   private readonly form = new RecordedForm('f', 'object');
   private ids = 0;
 
@@ -162,11 +165,12 @@ class World {
     this.store.memberships = (userId) => this.groups.of(userId);
     this.pod.rooms.delay = () => Math.floor(this.random() * 20);
     this.stream = new Stream(() => Math.floor(this.random() ** 2 * 60));
-    const { rooms, logger, versions, feed, positions } = this.pod;
+    const { rooms, config, logger, versions, feed, positions } = this.pod;
     this.membership = new GatewayMembership(
       this.stream,
       this.store,
       rooms,
+      config,
       logger,
       versions,
       feed,
@@ -220,7 +224,9 @@ class World {
     while (connection.isOpen) {
       try {
         await this.membership.bind(connection);
-        this.pod.feed.attach(connection, await this.pod.positions.read());
+        const base = await this.pod.positions.read();
+        this.pod.feed.attach(connection, base);
+        this.bases.set(connection.id, base);
         return;
       } catch {
         this.membership.unbind(connection);
@@ -298,6 +304,20 @@ describe('memberships of the connected, whatever comes first', () => {
             for (const { messageId } of sent) {
               const times = shown.filter((id) => id === messageId).length;
               expect(times).toBe(due.some((message) => message.messageId === messageId) ? 1 : 0);
+            }
+          }
+          // And what was said since they became one, also while this pod had not heard of that.
+          for (const connection of open) {
+            const base = world.bases.get(connection.id)!;
+            for (const { groupId, memberSince } of groups.of(connection.session!.userId)) {
+              const stored = world.store.messages.get(groupConversation(groupId)) ?? [];
+              const due = stored.filter(
+                ({ membershipVersion, partition, position }) =>
+                  membershipVersion >= memberSince && position > base[partition]!,
+              );
+              expect(connection.seqsOf(groupConversation(groupId)).slice(-due.length || Infinity)).toEqual(
+                due.map(({ seq }) => seq),
+              );
             }
           }
           expect(world.strangers).toEqual([]);

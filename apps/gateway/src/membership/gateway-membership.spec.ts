@@ -22,20 +22,25 @@ beforeEach(async () => {
   memberships = {};
   store.memberships = (userId) => memberships[userId] ?? [];
   pod = new FeedPod(store);
+  await begin();
+});
+afterEach(() => jest.useRealTimers());
+
+/** A gateway on `pod`. */
+async function begin(): Promise<void> {
   const follower = {
     follow: async (event: typeof onEvent, gap: typeof onGap) => {
       [onEvent, onGap] = [event, gap];
       return { stop: async () => undefined };
     },
   };
-  const { rooms, logger, versions, feed, positions } = pod;
-  membership = new GatewayMembership(follower, store, rooms, logger, versions, feed, positions);
+  const { rooms, config, logger, versions, feed, positions } = pod;
+  membership = new GatewayMembership(follower, store, rooms, config, logger, versions, feed, positions);
   pod.rooms.onEvent((_room, event) => {
     if (event.kind === 'message') feed.receive(event);
   });
   await membership.onModuleInit();
-});
-afterEach(() => jest.useRealTimers());
+}
 
 async function login(id: string, userId: string): Promise<RecordedConnection> {
   const connection = new RecordedConnection(id, userId, form, true);
@@ -136,6 +141,40 @@ describe('a change', () => {
     }
     await settle();
     expect(connection.seqsOf(CREW)).toEqual([2]);
+  });
+
+  it('that is heard of late brings what was said since, and nothing of before', async () => {
+    const connection = await login('a', 'ada');
+    for (let i = 0; i < 30; i++) say(1);
+    for (let i = 0; i < 50; i++) say(2);
+    onEvent(changed('ada', 2, 'added'));
+    await settle();
+    say(2);
+    expect(connection.seqsOf(CREW)).toEqual(Array.from({ length: 51 }, (_, i) => 31 + i));
+  });
+
+  it('that is heard of very late brings the newest of what was said', async () => {
+    pod = new FeedPod(store, { REPLAY_MAX_MESSAGES: '25' });
+    await begin();
+    const connection = await login('a', 'ada');
+    for (let i = 0; i < 90; i++) say(2);
+    onEvent(changed('ada', 2, 'added'));
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual(Array.from({ length: 25 }, (_, i) => 66 + i));
+  });
+
+  it('that was asked for by a connection brings it what is said after the answer, and others all of it', async () => {
+    const [first, second] = [await login('a', 'ada'), await login('b', 'ada')];
+    const joined = membership.join(first, 'crew', async () => {
+      member('ada', 2, 2);
+      say(2);
+      return { groupId: 'crew', version: 2, role: 'member', changed: true };
+    });
+    await settle();
+    await joined;
+    say(2);
+    expect(first.seqsOf(CREW)).toEqual([2]);
+    expect(second.seqsOf(CREW)).toEqual([1, 2]);
   });
 
   it('is followed by all that is said from then on, also by who had not heard of later changes', async () => {

@@ -2,6 +2,7 @@ import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } fro
 import {
   GroupsRequest,
   MEMBERSHIP_FOLLOWER,
+  partitionOf,
   REQUEST_CLIENT,
   type GroupRole,
   type MembershipChange,
@@ -9,10 +10,20 @@ import {
   type MembershipFollower,
   type MembershipOfUser,
   type MembershipSubscription,
+  type Positions,
   type RequestClient,
+  type StoredMessage,
 } from '@starling/bus';
+import { CONFIG, type Config } from '@starling/config';
 import { LOGGER } from '@starling/observability';
-import { ChatType, Command, PROTOCOL_VERSION, Refusal, type MembershipPush } from '@starling/protocol';
+import {
+  ChatType,
+  Command,
+  groupConversation,
+  PROTOCOL_VERSION,
+  Refusal,
+  type MembershipPush,
+} from '@starling/protocol';
 import { groupRoom, ROOM_MEMBERS, userRoom, type RoomMembers, type RoomName } from '@starling/rooms';
 import type { Logger } from 'pino';
 import type { Connection } from '../connection/connection.js';
@@ -23,6 +34,7 @@ import { ChangeChain } from './change-chain.js';
 import { KnownVersions } from '../feed/known-versions.js';
 import { LocalGroup } from './local-group.js';
 import { LocalUser, type Place } from './local-user.js';
+import { saidSince } from './said-since.js';
 import { Turnstile } from './turnstile.js';
 
 /** What is known of a user's place in a group, and by which change. */
@@ -63,6 +75,7 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     @Inject(MEMBERSHIP_FOLLOWER) private readonly follower: MembershipFollower,
     @Inject(REQUEST_CLIENT) private readonly requests: RequestClient,
     @Inject(ROOM_MEMBERS) private readonly rooms: RoomMembers,
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly versions: KnownVersions,
     private readonly feed: Feed,
@@ -139,6 +152,23 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
 
   groupsOf(userId: string): string[] {
     return this.users.get(userId)?.groupIds ?? [];
+  }
+
+  /**
+   * Has the join that `ask` asks for in force for the connection's next packet. The messages that are due to the
+   * connection begin here, as those of a login do; for the user's other connections, with the join itself.
+   */
+  async join(connection: Connection, groupId: string, ask: () => Promise<MembershipChange>): Promise<void> {
+    const user = this.bound.get(connection.id);
+    const joining = user?.joining.get(groupId) ?? new Set();
+    user?.joining.set(groupId, joining.add(connection));
+    try {
+      const change = await ask();
+      if (user !== undefined) await this.applied(user.userId, change);
+    } finally {
+      joining.delete(connection);
+      if (joining.size === 0) user?.joining.delete(groupId);
+    }
   }
 
   /** Resolves when the change a join or quit of `userId` was answered with is in force on this pod. */
@@ -239,7 +269,8 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     changesSince: () => Iterable<MembershipEvent>,
   ): void {
     const standings = new Map<string, Standing>();
-    for (const { groupId, version, role, memberSince } of memberships) {
+    // During an update a groups service of before answers without it.
+    for (const { groupId, version, role, memberSince = 0 } of memberships) {
       const change = this.roleOf(user.userId, groupId) === null ? 'added' : 'role';
       const by = user.ownJoins.get(groupId) === version ? user.userId : null;
       standings.set(groupId, { version, role, change, by, memberSince, followed: version });
@@ -326,25 +357,44 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     }
     group.members.add(user);
     for (const connection of user.placedConnections()) {
-      const join = this.join(user, connection, groupId, place).finally(() => place.joins.delete(join));
-      place.joins.add(join);
+      const joins = this.joinRoom(user, connection, groupId, place).finally(() => place.joins.delete(joins));
+      place.joins.add(joins);
     }
   }
 
-  private async join(user: LocalUser, connection: Connection, groupId: string, place: Place): Promise<void> {
+  private async joinRoom(
+    user: LocalUser,
+    connection: Connection,
+    groupId: string,
+    place: Place,
+  ): Promise<void> {
     const isWanted = (): boolean =>
       this.bound.get(connection.id) === user && user.places.get(groupId)?.joins === place.joins;
+    const isOwn = user.joining.get(groupId)?.has(connection) ?? false;
     this.feed.beginGroup(connection, groupId);
     const room = [groupRoom(groupId)];
     const joined = await askAgain(
       async () => {
         await this.rooms.join(connection.id, room);
-        return this.positions.read();
+        const positions = await this.positions.read();
+        return { positions, earlier: isOwn ? [] : await this.saidSince(groupId, place, positions) };
       },
       isWanted,
       this.logger,
     );
-    if (joined !== null && isWanted()) this.feed.joinGroup(connection, groupId, joined, place.memberSince);
+    if (joined !== null && isWanted())
+      this.feed.joinGroup(connection, groupId, { ...joined, version: place.memberSince });
+  }
+
+  /** Somebody else's change, or that of another device, is heard of late, or much later after a cut. */
+  private saidSince(groupId: string, place: Place, positions: Positions): Promise<StoredMessage[]> {
+    const conversation = groupConversation(groupId);
+    return saidSince(this.requests, {
+      conversation,
+      version: place.memberSince,
+      position: positions[partitionOf(conversation, positions.length)]!,
+      limit: this.config.REPLAY_MAX_MESSAGES,
+    });
   }
 
   private exit(user: LocalUser, groupId: string): void {

@@ -23,6 +23,8 @@ export class LocalUser {
   readonly places = new Map<string, Place>();
   /** Joins of the user's own that were answered with a version before the stream brought it. */
   readonly ownJoins = new Map<string, number>();
+  /** Connections that wait for the answer to their own join, by group: what is said before that is not due to them. */
+  readonly joining = new Map<string, Set<Connection>>();
   /** The user's groups have been loaded once. */
   loaded = false;
   /** Loads the user's groups from a request that begins after the call. */

@@ -40,7 +40,16 @@ class Gateway {
         return { stop: async () => undefined };
       },
     };
-    this.membership = new GatewayMembership(follower, store, rooms, logger, versions, feed, positions);
+    this.membership = new GatewayMembership(
+      follower,
+      store,
+      rooms,
+      config,
+      logger,
+      versions,
+      feed,
+      positions,
+    );
     this.replay = new Replay(feed, positions, this.membership, store, config, logger);
   }
 
@@ -324,6 +333,44 @@ describe('a client of the byte endpoint that never syncs', () => {
     const after = await there.login('ada');
     await pass(1000);
     expect(after.seqsOf(CREW)).toEqual([2]);
+  });
+
+  it('is shown what was said since it became a member, though its gateway heard late of that and died', async () => {
+    const [here, there] = gateways;
+    const before = await here.login('ada');
+    before.autoConfirm = false;
+    send(CREW, 'ben', 1);
+    memberships.set('ada', [{ groupId: 'crew', version: 2, role: 'member', memberSince: 2 }]);
+    send(CREW, 'ben', 2);
+    here.onEvent({
+      groupId: 'crew',
+      version: 2,
+      change: 'added',
+      userId: 'ada',
+      role: 'member',
+      by: null,
+    });
+    await pass(1000);
+    expect(before.seqsOf(CREW)).toEqual([2]);
+    here.end(before, false);
+    const after = await there.login('ada');
+    await pass(1000);
+    expect(after.seqsOf(CREW)).toEqual([2]);
+  });
+
+  it('is not given again what an answer has shown it, though it retries before the replay has come', async () => {
+    const [here, there] = gateways;
+    here.end(await here.login('ada'), true);
+    await pass(100);
+    const own = send(PAIR, 'ada');
+    store.fails = (name) => name === MessageStoreRequest.repair.name;
+    const after = await there.login('ada');
+    send(PAIR);
+    there.pod.feed.submitting(after, 'retry');
+    there.pod.feed.answered(after, 'retry', own);
+    store.fails = () => false;
+    await pass(5000);
+    expect(after.seqsOf(PAIR)).toEqual([2]);
   });
 
   it('on two devices is given on the second what no device has confirmed', async () => {
