@@ -39,6 +39,8 @@ export interface PacketEvent {
   readonly except: string | null;
   /** `pushes`: only connections whose login asked for pushes. */
   readonly to: 'all' | 'pushes';
+  /** Of a group's room: only where its changes up to this version are known, so not to who was removed by one. */
+  readonly of?: { readonly groupId: string; readonly membershipVersion: number } | undefined;
 }
 
 /** The connection in the room that has this session is to be closed. */

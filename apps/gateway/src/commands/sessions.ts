@@ -60,10 +60,13 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
    * may have died, and leases be shorter than the time until that is certain. Never rejects.
    */
   async renew(): Promise<void> {
-    const sessions = [...this.records.values()];
+    const connections = [...this.records.keys()];
     try {
-      for (let i = 0; i < sessions.length; i += RENEWED_AT_ONCE)
-        await this.renewLeases(sessions.slice(i, i + RENEWED_AT_ONCE));
+      for (let i = 0; i < connections.length; i += RENEWED_AT_ONCE) {
+        const batch = connections.slice(i, i + RENEWED_AT_ONCE);
+        const stillHere = batch.flatMap((connection) => this.records.get(connection) ?? []);
+        if (stillHere.length > 0) await this.renewLeases(stillHere);
+      }
       if (this.isOverdue) this.logger.info('the leases of this gateway’s sessions are renewed again');
       this.isOverdue = false;
     } catch (error) {
@@ -109,15 +112,19 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
     this.connections.unbound(connection, session.userId);
     this.records.delete(connection);
     connection.session = null;
+    await this.tellClosed({ sessionId: session.sessionId, userId: session.userId });
+  }
+
+  /** Never rejects. */
+  private async tellClosed({
+    sessionId,
+    userId,
+  }: Pick<SessionRecord, 'sessionId' | 'userId'>): Promise<void> {
     try {
-      const { sessionId, userId } = session;
       await this.services.request(PresenceRequest.close, { sessionId, userId });
     } catch (error) {
       // Its lease ends by itself.
-      this.logger.warn(
-        { err: error, session: session.sessionId },
-        'presence was not told of a closed session',
-      );
+      this.logger.warn({ err: error, session: sessionId }, 'presence was not told of a closed session');
     }
   }
 
@@ -128,6 +135,9 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
       sessions,
       policy: this.config.DEVICE_POLICY,
     });
+    // Closed while it was under way, which may have overtaken it: then the renewal has opened the session again.
+    const isOpen = new Set([...this.records.values()].map(({ sessionId }) => sessionId));
+    for (const session of sessions) if (!isOpen.has(session.sessionId)) void this.tellClosed(session);
     if (displaced.length === 0) return;
     const reasons = new Map(displaced.map(({ sessionId, reason }) => [sessionId, reason]));
     for (const [connection, { sessionId }] of this.records) {

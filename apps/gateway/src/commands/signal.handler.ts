@@ -1,7 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@starling/config';
 import { ChatType, Command, Refusal, type SignalRequest } from '@starling/protocol';
-import { groupRoom, ROOM_EMITTER, userRoom, type RoomEmitter, type RoomName } from '@starling/rooms';
+import {
+  groupRoom,
+  ROOM_EMITTER,
+  userRoom,
+  type PacketEvent,
+  type RoomEmitter,
+  type RoomName,
+} from '@starling/rooms';
 import { packetText } from '../connection/packet-text.js';
 import type { ReceivedPacket } from '../connection/received-packet.js';
 import type { Session } from '../connection/session.js';
@@ -16,6 +23,8 @@ interface Relay {
   readonly room: RoomName;
   /** The conversation's id as those in the room know it. */
   readonly eventValue: string;
+  /** In a group. */
+  readonly of?: PacketEvent['of'];
 }
 
 /** Passes news of a conversation on to the other connections of those in it. */
@@ -39,6 +48,7 @@ export class SignalHandler implements CommandHandler<SignalRequest> {
           packet: packetText(Command.SignalPush, { code, eventValue: relay.eventValue, eventObj }),
           except: received.connection.id,
           to: 'all',
+          of: relay.of,
         });
       }
     }
@@ -56,7 +66,8 @@ export class SignalHandler implements CommandHandler<SignalRequest> {
       throw new Refusal('INVALID_FIELD', 'eventObj: must be 0 (private) or 1 (group)');
     }
     if (!this.membership.isMember(userId, chatId)) throw new Refusal('NOT_A_MEMBER');
-    return [{ room: groupRoom(chatId), eventValue: chatId }];
+    const membershipVersion = this.membership.versionOf(userId, chatId);
+    return [{ room: groupRoom(chatId), eventValue: chatId, of: { groupId: chatId, membershipVersion } }];
   }
 
   private isId(value: unknown): value is string {

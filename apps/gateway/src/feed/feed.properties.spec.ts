@@ -169,7 +169,7 @@ class World {
     client.connection.onShown = ({ conversation, seq }) => this.checkVersion(conversation, seq);
     this.clients.push(client);
     const rooms: RoomName[] = [userRoom(user)];
-    this.pod.feed.begin(client.connection);
+    this.pod.feed.begin(client.connection, new Map());
     for (const [group, members] of this.members) {
       if (!members.has(user)) continue;
       client.groups.set(group, { since: { position: 0, version: 0 } });

@@ -29,7 +29,7 @@ function start(environment: Record<string, string>): void {
 
 async function listen(userId: string, rooms: RoomName[] = [], of = form): Promise<RecordedConnection> {
   const connection = new RecordedConnection(`c${ids++}`, userId, of);
-  pod.feed.begin(connection);
+  pod.feed.begin(connection, new Map());
   await pod.rooms.join(connection.id, [userRoom(userId), ...rooms]);
   pod.feed.attach(connection, await pod.positions.read());
   return connection;
@@ -126,7 +126,7 @@ describe('a connection that is attached later than another with a higher base', 
   /** Begun and read first, attached last: `missing` is due to it alone. */
   async function slowLogin(): Promise<{ attach: () => void; slow: RecordedConnection }> {
     const slow = new RecordedConnection(`c${ids++}`, 'ben', form);
-    pod.feed.begin(slow);
+    pod.feed.begin(slow, new Map());
     await pod.rooms.join(slow.id, [userRoom('ben'), groupRoom('crew')]);
     const base = await pod.positions.read();
     return { slow, attach: () => pod.feed.attach(slow, base) };
@@ -321,7 +321,7 @@ describe('what is pulled from the store', () => {
   it('for a replay waits for its membership version, and what is live waits behind it', async () => {
     const missed = [commit(CREW), commit(CREW, 'dan', 2)];
     const connection = new RecordedConnection('c', 'ada', form);
-    pod.feed.begin(connection);
+    pod.feed.begin(connection, new Map());
     await pod.rooms.join('c', [groupRoom('crew')]);
     pod.feed.attach(connection, store.committed, { replaying: [CREW], observer: null });
     receive(commit(CREW));

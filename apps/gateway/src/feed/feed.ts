@@ -21,7 +21,7 @@ import { ConversationFeed } from './conversation-feed.js';
 import { Delivery, type FeedMessage, type Tombstone } from './delivery.js';
 import { FeedMetrics } from './feed-metrics.js';
 import type { Lane } from './lane.js';
-import { Listener, type DeliveryObserver } from './listener.js';
+import { Listener, type DeliveryObserver, type Memberships } from './listener.js';
 import { highest, isAtLeast } from './positions.js';
 
 /** What the store made of a submit: the message's first packet, also when this one was a retry. */
@@ -85,10 +85,10 @@ export class Feed {
   }
 
   /** Before the connection's rooms are joined; its session is set. What arrives from now on waits for `attach`. */
-  begin(connection: Connection): void {
+  begin(connection: Connection, memberships: Memberships): void {
     const { session } = connection;
     if (session === null) throw new Error('the feed was begun for a connection without a session');
-    this.listeners.set(connection.id, new Listener(connection, session.userId, this.known));
+    this.listeners.set(connection.id, new Listener(connection, session.userId, this.known, memberships));
   }
 
   /**
@@ -106,7 +106,7 @@ export class Feed {
     }
     for (const lane of listener.lanes.values()) {
       if (lane.gate === 'joining') continue;
-      lane.entitle({ base, position: 0, version: 0, ...listener.joined.get(lane.conversation) });
+      lane.entitle(listener.entitlementIn(lane, base));
     }
     this.known = highest(this.known, base);
     this.checked.include(base);
@@ -429,14 +429,14 @@ export class Feed {
       if (members === undefined) continue;
       for (const id of members) {
         const listener = this.listeners.get(id);
-        if (listener !== undefined && this.deliverTo(listener, item)) written++;
+        if (listener !== undefined && this.deliverTo(listener, item, feed.groupId)) written++;
       }
     }
     this.metrics.deliveries.inc(written);
     span?.end({ 'starling.connections': written });
   }
 
-  private deliverTo(listener: Listener, delivery: Delivery): boolean {
+  private deliverTo(listener: Listener, delivery: Delivery, groupId: string | null): boolean {
     const { message } = delivery;
     const lane = listener.lanes.size === 0 ? undefined : listener.lanes.get(message.conversation);
     if (lane !== undefined) {
@@ -447,15 +447,10 @@ export class Feed {
       this.openLane(listener, message.conversation).push(delivery);
       return false;
     }
-    if (!listener.wants(message)) return false;
+    if (!listener.wants(message, groupId)) return false;
     if (message.sender === listener.userId && listener.own.isUndecided(message.messageId)) {
       const waiting = this.openLane(listener, message.conversation);
-      waiting.entitle({
-        base: listener.base,
-        position: 0,
-        version: 0,
-        ...listener.joined.get(message.conversation),
-      });
+      waiting.entitle(listener.entitlementIn(waiting, listener.base));
       waiting.push(delivery);
       listener.own.await(message.messageId, waiting);
       return false;

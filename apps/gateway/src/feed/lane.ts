@@ -7,7 +7,7 @@ export interface Entitlement {
   readonly base: Positions;
   /** Position at which the user became a member while bound; 0: before. */
   readonly position: number;
-  /** Group version with which that happened; 0: before. */
+  /** The group's version with which they did; 0 in private conversations, and where nobody knows it any more. */
   readonly version: number;
 }
 

@@ -2,7 +2,7 @@ import type { Positions } from '@starling/bus';
 import type { ConversationKey } from '@starling/protocol';
 import type { Connection } from '../connection/connection.js';
 import type { FeedMessage } from './delivery.js';
-import { isEntitled, Lane } from './lane.js';
+import { isEntitled, Lane, type Entitlement } from './lane.js';
 import { OwnCopies } from './own-copies.js';
 
 /** Is told what one connection was given; see gateway/replay. */
@@ -12,6 +12,11 @@ export interface DeliveryObserver {
   settled(positions: Positions): void;
   /** The user became a member of the group while bound: what it held until `position` is not due. */
   joined(conversation: ConversationKey, position: number): void;
+}
+
+/** Since which version of each group its user is a member; live, by group id. */
+export interface Memberships {
+  get(groupId: string): { readonly memberSince: number } | undefined;
 }
 
 /** A bound connection as the feed sees it. */
@@ -29,6 +34,7 @@ export class Listener {
     readonly connection: Connection,
     readonly userId: string,
     public bound: Positions | null,
+    private readonly memberships: Memberships,
   ) {}
 
   /** At or below it nothing of the conversation is due to this listener; null when nothing is known yet. */
@@ -46,11 +52,22 @@ export class Listener {
   }
 
   /** Whether a message that the pod delivers now is for this listener; its base must be known. */
-  wants(message: FeedMessage): boolean {
+  wants(message: FeedMessage, groupId: string | null): boolean {
     if (message.position <= this.base![message.partition]!) return false;
-    if (this.joined.size === 0) return true;
-    const joined = this.joined.get(message.conversation);
+    if (groupId === null) return true;
+    if (message.membershipVersion < this.memberSince(groupId)) return false;
+    const joined = this.joined.size === 0 ? undefined : this.joined.get(message.conversation);
     return joined === undefined || isEntitled({ base: this.base!, ...joined }, message);
+  }
+
+  /** With `base` as its base. */
+  entitlementIn({ conversation, groupId }: Lane, base: Positions): Entitlement {
+    const version = groupId === null ? 0 : this.memberSince(groupId);
+    return { base, position: 0, version, ...this.joined.get(conversation) };
+  }
+
+  private memberSince(groupId: string): number {
+    return this.memberships.get(groupId)?.memberSince ?? 0;
   }
 
   openLane(conversation: ConversationKey, limit: number): Lane {

@@ -10,6 +10,7 @@ import { Sessions } from '../commands/sessions.js';
 import { Connections } from '../connection/connections.js';
 import type { Frame, WireForm } from '../connection/wire-form.js';
 import { Feed } from './feed.js';
+import { KnownVersions } from './known-versions.js';
 import { SilenceCheck } from './silence-check.js';
 
 /** Leads the events of rooms on: messages and heads to the feed, the others straight to the room's connections. */
@@ -21,6 +22,7 @@ export class RoomEvents implements OnModuleInit {
     private readonly feed: Feed,
     private readonly check: SilenceCheck,
     private readonly sessions: Sessions,
+    private readonly versions: KnownVersions,
   ) {}
 
   onModuleInit(): void {
@@ -36,7 +38,8 @@ export class RoomEvents implements OnModuleInit {
     });
   }
 
-  private writePacket(room: RoomName, { packet, except, to }: PacketEvent): void {
+  private writePacket(room: RoomName, { packet, except, to, of }: PacketEvent): void {
+    if (of && !this.versions.hasReached(of.groupId, of.membershipVersion)) return;
     const frames = new Map<WireForm, Frame>();
     for (const id of this.rooms.membersOf(room) ?? []) {
       const connection = this.connections.get(id);

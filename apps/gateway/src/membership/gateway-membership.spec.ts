@@ -143,6 +143,52 @@ describe('a change', () => {
     expect(connection.seqsOf(CREW)).toEqual([2]);
   });
 
+  it('shows nothing of what was decided before it, though that was stored after the login', async () => {
+    member('ada', 4, 4);
+    const connection = await login('a', 'ada');
+    say(3);
+    say(4);
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([2]);
+  });
+
+  it('of somebody else here is found though a hole swallowed it and the only known member came back', async () => {
+    member('ada', 4);
+    await login('a', 'ada');
+    const other = await login('b', 'ben');
+    member('ada', 7, 7);
+    member('ben', 7, 6);
+    onEvent(changed('ada', 7, 'added'));
+    await settle();
+    expect(pod.rooms.roomsOf('b')).toContain(groupRoom('crew'));
+    say(7);
+    await settle();
+    expect(other.seqsOf(CREW)).toEqual([1]);
+  });
+
+  it('since nobody knows when begins where it is heard of', async () => {
+    const connection = await login('a', 'ada');
+    say(1);
+    member('ada', 2, 0);
+    await membership.applied('ada', { groupId: 'crew', version: 2, role: 'member', changed: true });
+    say(2);
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([2]);
+  });
+
+  it('after a gap of the stream is no hole again, so that nobody is loaded twice', async () => {
+    member('ada', 4);
+    await login('a', 'ada');
+    member('ada', 8);
+    onGap();
+    await settle();
+    const before = loads().length;
+    onEvent({ ...changed('ben', 9, 'added') });
+    await settle();
+    expect(loads()).toHaveLength(before);
+    expect(pod.versions.hasReached('crew', 9)).toBe(true);
+  });
+
   it('that is heard of late brings what was said since, and nothing of before', async () => {
     const connection = await login('a', 'ada');
     for (let i = 0; i < 30; i++) say(1);

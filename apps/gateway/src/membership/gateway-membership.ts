@@ -107,7 +107,7 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     const user = this.localUser(session.userId);
     user.connections.set(connection, false);
     this.bound.set(connection.id, user);
-    this.feed.begin(connection);
+    this.feed.begin(connection, user.places);
     try {
       await user.beLoaded();
       if (this.bound.get(connection.id) !== user) return;
@@ -196,7 +196,7 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     this.changes.append(event);
     const { groupId, version, change, userId } = event;
     const group = this.groups.get(groupId);
-    const isNext = group === undefined || version <= group.lastRead + 1;
+    const areMissed = group !== undefined && version > group.lastRead + 1;
     if (group !== undefined) {
       group.lastRead = version;
       group.version = Math.max(group.version, version);
@@ -205,26 +205,31 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     const concerned = change === 'dissolved' ? [...(group?.members ?? [])] : [this.users.get(userId ?? '')];
     for (const user of concerned) {
       // After a hole it is not known of whom it changes: they are loaded again.
-      if (!user?.loaded || (change === 'role' && !isNext)) continue;
+      if (!user?.loaded || (change === 'role' && areMissed)) continue;
       this.put(user, groupId, { ...standingAfter(event), followed: version });
     }
+    // Also when nobody here is left of who was a member: somebody else here may have become one.
+    if (areMissed) return this.changesOfGroupWereMissed(groupId, version);
     if (group === undefined || this.groups.get(groupId) !== group) return;
-    if (!isNext) this.changesOfGroupWereMissed(group);
-    else if (group.unsettled === null) this.versions.reached(groupId, group.version);
+    if (group.unsettled === null) this.versions.reached(groupId, group.version);
   }
 
   /** Also others may have been added by what was missed, so all are loaded; but only the group waits for it. */
-  private changesOfGroupWereMissed(group: LocalGroup): void {
-    this.logger.warn({ groupId: group.groupId, version: group.version }, 'changes of a group were missed');
+  private changesOfGroupWereMissed(groupId: string, version: number): void {
+    this.logger.warn({ groupId, version }, 'changes of a group were missed');
     this.misses++;
-    this.reloadGroup(group.groupId);
+    this.reloadGroup(groupId);
     for (const user of this.users.values()) void this.reload(user);
   }
 
   private reloadAll(): void {
     this.logger.warn({ users: this.users.size }, 'changes of memberships may have been missed');
     this.misses++;
-    for (const groupId of this.groups.keys()) this.block(groupId);
+    for (const group of this.groups.values()) {
+      this.block(group.groupId);
+      // Nothing is missing between what is loaded now and what is read next.
+      group.lastRead = Infinity;
+    }
     for (const user of this.users.values()) void this.reload(user);
   }
 
@@ -240,9 +245,18 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     return group.members;
   }
 
-  private async reload(user: LocalUser): Promise<void> {
+  /** Resolves after a load that began after this call. One that waits for its turn serves all who ask meanwhile. */
+  private reload(user: LocalUser): Promise<unknown> {
+    if (user.nextReload !== null) return user.nextReload;
     const isWanted = (): boolean => this.users.get(user.userId) === user;
-    await this.reloads.pass(() => askAgain(() => user.load.ask(), isWanted, this.logger));
+    let hasBegun = false;
+    const reload = this.reloads.pass(() => {
+      hasBegun = true;
+      user.nextReload = null;
+      return askAgain(() => user.load.ask(), isWanted, this.logger);
+    });
+    if (!hasBegun) user.nextReload = reload;
+    return reload;
   }
 
   /** Rejects with a Refusal when the groups service does not answer. */
@@ -369,29 +383,32 @@ export class GatewayMembership implements OnModuleInit, OnApplicationShutdown {
     place: Place,
   ): Promise<void> {
     const isWanted = (): boolean =>
-      this.bound.get(connection.id) === user && user.places.get(groupId)?.joins === place.joins;
+      connection.isOpen &&
+      this.bound.get(connection.id) === user &&
+      user.places.get(groupId)?.joins === place.joins;
     const isOwn = user.joining.get(groupId)?.has(connection) ?? false;
+    // Who is a member since nobody knows when has just been heard of as one.
+    const version = place.memberSince || place.version;
     this.feed.beginGroup(connection, groupId);
     const room = [groupRoom(groupId)];
     const joined = await askAgain(
       async () => {
         await this.rooms.join(connection.id, room);
         const positions = await this.positions.read();
-        return { positions, earlier: isOwn ? [] : await this.saidSince(groupId, place, positions) };
+        return { positions, earlier: isOwn ? [] : await this.saidSince(groupId, version, positions) };
       },
       isWanted,
       this.logger,
     );
-    if (joined !== null && isWanted())
-      this.feed.joinGroup(connection, groupId, { ...joined, version: place.memberSince });
+    if (joined !== null && isWanted()) this.feed.joinGroup(connection, groupId, { ...joined, version });
   }
 
   /** Somebody else's change, or that of another device, is heard of late, or much later after a cut. */
-  private saidSince(groupId: string, place: Place, positions: Positions): Promise<StoredMessage[]> {
+  private saidSince(groupId: string, version: number, positions: Positions): Promise<StoredMessage[]> {
     const conversation = groupConversation(groupId);
     return saidSince(this.requests, {
       conversation,
-      version: place.memberSince,
+      version,
       position: positions[partitionOf(conversation, positions.length)]!,
       limit: this.config.REPLAY_MAX_MESSAGES,
     });

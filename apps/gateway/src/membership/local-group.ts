@@ -8,7 +8,7 @@ export class LocalGroup {
 
   /**
    * The version the stream has brought last. Snapshots can be ahead of the stream; a hole in what it brings shows
-   * all the same.
+   * all the same. Infinity: whatever it brings next has no hole before it.
    */
   lastRead: number;
 

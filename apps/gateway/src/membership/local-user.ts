@@ -7,7 +7,7 @@ export interface Place {
   readonly version: number;
   /** Null: known to be no member as of `version`. */
   readonly role: GroupRole | null;
-  /** The version with which a member became one. */
+  /** The version with which a member became one; 0 where the groups service does not know it any more. */
   readonly memberSince: number;
   /** Joins of this user's connections to the room that have not ended; the same object while they stay a member. */
   readonly joins: Set<Promise<void>>;
@@ -30,6 +30,8 @@ export class LocalUser {
   /** Loads the user's groups from a request that begins after the call. */
   readonly load: Coalesced<void>;
   private firstLoad: Promise<void> | null = null;
+  /** A reload that has not begun. */
+  nextReload: Promise<unknown> | null = null;
 
   constructor(
     readonly userId: string,
