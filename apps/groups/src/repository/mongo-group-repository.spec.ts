@@ -8,6 +8,7 @@ import { MongoGroupRepository } from './mongo-group-repository.js';
 
 const logger = pino({ level: 'silent' });
 
+/** One server here. Elections, rollback and lag of a replica set cannot be tried without one of several members. */
 describeWithEngines(['mongodb'], 'groups in MongoDB', () => {
   let engine: Engine;
 

@@ -28,6 +28,7 @@ function batchOf(epoch: number, groups: number, from = 0, body = '"content":"hel
   return { partition: 0, epoch, from: start, to, messages, heads, setAside: null };
 }
 
+/** One server here. Elections, rollback and lag of a replica set cannot be tried without one of several members. */
 describeWithEngines(['mongodb'], 'a message store in MongoDB', () => {
   let engine: Engine;
 

@@ -16,6 +16,7 @@ import { SUBMIT_PUBLISHER, type SubmitPublisher } from '../submits/submit-publis
 import { NatsBusModule, natsOptionsOf } from './nats-bus.module.js';
 import { natsRequestServer } from './nats-requests.js';
 
+/** One server here. Replicas of a stream and elections of its leader are not tried: NATS_REPLICAS above 1 never was. */
 describeWithEngines(['nats'], 'NatsBusModule', () => {
   let bus: BusOnNats;
 

@@ -35,6 +35,7 @@ describe('connectionOptions', () => {
   });
 });
 
+/** One server here. That it goes on at another server of a cluster of NATS cannot be tried without one. */
 describeWithOwnEngines(['nats'], 'BusConnection', () => {
   let engine: Engine | null = null;
 

@@ -8,6 +8,7 @@ import { NatsPartitionLeases } from './nats-partition-leases.js';
 
 const LEASE_MS = 900;
 
+/** One server here. Replicas of a stream and elections of its leader are not tried: NATS_REPLICAS above 1 never was. */
 describeWithOwnEngines(['nats'], 'leases over NATS', () => {
   let bus: BusOnNats;
 

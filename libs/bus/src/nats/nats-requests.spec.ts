@@ -8,6 +8,7 @@ import { NestRequestClient } from '../requests/nest-request-client.js';
 import { ContractModule, Greet, Hang, requestClientContract } from '../requests/request-client.contract.js';
 import { natsRequestProxy, natsRequestServer } from './nats-requests.js';
 
+/** One server here. That requests go on at another server of a cluster of NATS cannot be tried without one. */
 describeWithEngines(['nats'], 'requests over NATS', () => {
   let bus: BusOnNats;
 

@@ -2,6 +2,7 @@ import { describeWithEngines } from '@starling/testing';
 import { BusOnNats } from '../../test/bus-on-nats.js';
 import { submitPathContract } from '../submits/submit-path.contract.js';
 
+/** One server here. Replicas of a stream and elections of its leader are not tried: NATS_REPLICAS above 1 never was. */
 describeWithEngines(['nats'], 'submits over NATS', () => {
   let bus: BusOnNats;
 

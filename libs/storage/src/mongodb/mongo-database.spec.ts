@@ -53,6 +53,7 @@ describe('a connection to MongoDB', () => {
   });
 });
 
+/** One server here. Elections, rollback and lag of a replica set cannot be tried without one of several members. */
 describeWithEngines(['mongodb'], 'a MongoDB database', () => {
   let engine: Engine;
   let database: MongoDatabase;
