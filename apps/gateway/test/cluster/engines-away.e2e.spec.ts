@@ -101,6 +101,7 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'engines that are away', ()
         await reported(app, port, { status: expected.length > 0 ? 503 : 200, failed: expected });
         // Or restarts would spread.
         expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+        expect((await fetch(`http://127.0.0.1:${port}/metrics`)).status).toBe(200);
       }
       await engines[name].restart();
       for (const { app, port } of services) {

@@ -7,12 +7,15 @@ import { SESSION_REGISTRY, type SessionRegistry } from './session-registry.js';
 @Injectable()
 export class SessionMetrics {
   constructor(@Inject(METRICS) metrics: Registry, @Inject(SESSION_REGISTRY) registry: SessionRegistry) {
+    // Whoever looks while the registry is away looks for all the other metrics too.
+    const counted = (what: (count: { sessions: number; users: number }) => number) =>
+      registry.count().then(what, () => NaN);
     new Gauge({
       name: 'starling_presence_sessions',
       help: 'Sessions of logged-in connections, on all gateways',
       registers: [metrics],
       async collect() {
-        this.set((await registry.count()).sessions);
+        this.set(await counted((count) => count.sessions));
       },
     });
     new Gauge({
@@ -20,7 +23,7 @@ export class SessionMetrics {
       help: 'Users with at least one session',
       registers: [metrics],
       async collect() {
-        this.set((await registry.count()).users);
+        this.set(await counted((count) => count.users));
       },
     });
   }

@@ -17,9 +17,9 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
   });
   afterAll(() => bus.stop());
 
-  async function serve(): Promise<INestMicroservice> {
+  async function serve(stillMs?: number): Promise<INestMicroservice> {
     const module = await Test.createTestingModule({ imports: [ContractModule] }).compile();
-    const server = natsRequestServer({ servers: [bus.url], name: 'server' }, 'contract');
+    const server = natsRequestServer({ servers: [bus.url], name: 'server' }, 'contract', stillMs);
     const app = module.createNestMicroservice({ ...server, logger: false });
     await app.listen();
     return app;
@@ -35,6 +35,23 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
         await app.close();
       },
     };
+  });
+
+  it('carries out nothing that was asked before its process stood still: who asked may have given up', async () => {
+    const app = await serve(1000);
+    const proxy = natsRequestProxy({ servers: [bus.url], name: 'client' });
+    const client = new NestRequestClient(proxy, new BusMetrics(new Registry()), 60_000);
+    await client.request(Greet, { name: 'Ann' });
+    const waiting = client.request(Greet, { name: 'Ben' }).catch((error: unknown) => error);
+    await new Promise(setImmediate);
+    standStill(1500);
+    expect(await waiting).toMatchObject({ error: 'UNAVAILABLE' });
+    const again = async () => client.request(Greet, { name: 'Cem' }).catch(() => null);
+    expect(await until('the next reply', again)).toEqual({ greeting: 'hello Cem' });
+    standStill(500);
+    expect(await client.request(Greet, { name: 'Dan' })).toEqual({ greeting: 'hello Dan' });
+    await proxy.close();
+    await app.close();
   });
 
   it('refuses what has no reply at once when the connection is lost, which no reply outlives', async () => {
@@ -53,3 +70,8 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
     await app.close();
   });
 });
+
+/** As a process that is stopped by a signal does. */
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

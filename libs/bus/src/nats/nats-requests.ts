@@ -1,13 +1,12 @@
-import {
-  ClientNats,
-  Transport,
-  type ClientProxy,
-  type NatsOptions as NestNatsOptions,
-} from '@nestjs/microservices';
+import { ClientNats, type ClientProxy, type CustomStrategy } from '@nestjs/microservices';
+import { REQUEST_TIMEOUT_MS } from '../requests/nest-request-client.js';
 import { connectionOptions, type NatsOptions } from './nats-connection.js';
+import { NatsRequestServer } from './nats-request-server.js';
 
 /** Requests that a stopping service has begun get this long to be answered. */
 const GRACE_MS = 500;
+/** Of a process: then what it finds waiting may not be wanted any more. */
+const STILL_MS = REQUEST_TIMEOUT_MS - 1_000;
 
 /** The client's side of requests between services: Nest's own transport. A lost connection fails what has no reply. */
 export function natsRequestProxy(options: NatsOptions): ClientProxy {
@@ -19,15 +18,16 @@ export function natsRequestProxy(options: NatsOptions): ClientProxy {
 }
 
 /** For `connectMicroservice`: of all processes of a service, one answers each request. */
-export function natsRequestServer(options: NatsOptions, service: string): NestNatsOptions {
-  return {
-    transport: Transport.NATS,
-    options: {
+export function natsRequestServer(options: NatsOptions, service: string, stillMs = STILL_MS): CustomStrategy {
+  const strategy = new NatsRequestServer(
+    {
       ...connectionOptions(options),
       waitOnFirstConnect: true,
       queue: service,
       gracefulShutdown: true,
       gracePeriod: GRACE_MS,
     },
-  };
+    stillMs,
+  );
+  return { strategy };
 }

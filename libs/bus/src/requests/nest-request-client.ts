@@ -7,7 +7,7 @@ import type { RefusalOnBus } from './refusal-filter.js';
 import type { RequestClient } from './request-client.js';
 
 /** In one process a handler always answers unless it hangs; over NATS also its process may. */
-const REQUEST_TIMEOUT_MS = 5_000;
+export const REQUEST_TIMEOUT_MS = 5_000;
 
 /** Requests over any of Nest's transports; the transport is all that differs between the profiles. */
 export class NestRequestClient implements RequestClient {

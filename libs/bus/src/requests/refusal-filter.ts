@@ -8,11 +8,14 @@ export interface RefusalOnBus {
   readonly message: string;
 }
 
+export function refusalOnBus({ error, message }: Refusal): RefusalOnBus {
+  return { refusal: error, message };
+}
+
 /** Carries a service's refusals to whoever asked. Anything else is Nest's to log and hide. */
 @Catch(Refusal)
 export class RefusalFilter implements ExceptionFilter<Refusal> {
   catch(refusal: Refusal): Observable<never> {
-    const onBus: RefusalOnBus = { refusal: refusal.error, message: refusal.message };
-    return throwError(() => onBus);
+    return throwError(() => refusalOnBus(refusal));
   }
 }
