@@ -32,10 +32,10 @@ import { Feed } from '../feed/feed.js';
 import { PositionsReader } from '../feed/positions-reader.js';
 import { ChangeChain } from './change-chain.js';
 import { KnownVersions } from '../feed/known-versions.js';
+import { Turnstile } from '../feed/turnstile.js';
 import { LocalGroup } from './local-group.js';
 import { LocalUser, type Place } from './local-user.js';
 import { saidSince } from './said-since.js';
-import { Turnstile } from './turnstile.js';
 
 /** What is known of a user's place in a group, and by which change. */
 interface Standing {
