@@ -383,6 +383,89 @@ describe('silence', () => {
   });
 });
 
+describe('after a long silence', () => {
+  /** Private conversations of `ada`, each with one message that no broadcast told of. */
+  function missed(conversations: number): ConversationKey[] {
+    const keys = Array.from({ length: conversations }, (_, i) => privateConversation('ada', `u${i}`));
+    for (const key of keys) commit(key);
+    return keys;
+  }
+
+  /** How many repairs the store has before it at most, from now on. */
+  function repairsAtOnce(): { most: number } {
+    const request = store.request.bind(store);
+    const seen = { now: 0, most: 0 };
+    jest.spyOn(store, 'request').mockImplementation(async (pattern, payload) => {
+      if (pattern.name !== MessageStoreRequest.repair.name) return request(pattern, payload);
+      seen.most = Math.max(seen.most, ++seen.now);
+      try {
+        return await request(pattern, payload);
+      } finally {
+        seen.now--;
+      }
+    });
+    return seen;
+  }
+
+  it('the store is asked for few of thousands of conversations at once, and for all in the end', async () => {
+    const connection = await listen('ada');
+    const keys = missed(2000);
+    store.delay = () => 20;
+    const seen = repairsAtOnce();
+    void pod.check.check();
+    await settle();
+    expect(connection.shown).toHaveLength(keys.length);
+    expect(repairs()).toHaveLength(keys.length);
+    expect(seen.most).toBe(16);
+  });
+
+  it('lanes that were held up as well are pulled a few at once', async () => {
+    start({ FEED_BUFFER_MAX: '1' });
+    const sender = await listen('ada');
+    const keys = Array.from({ length: 50 }, (_, i) => privateConversation('ada', `u${i}`));
+    for (const [i, key] of keys.entries()) {
+      pod.feed.submitting(sender, `mine${i}`);
+      receive(store.commit(key, 'ada', `mine${i}`), commit(key), commit(key));
+    }
+    store.delay = () => 20;
+    const seen = repairsAtOnce();
+    for (const i of keys.keys()) pod.feed.answered(sender, `mine${i}`, null);
+    await settle();
+    for (const key of keys) expect(sender.seqsOf(key)).toEqual([1, 2, 3]);
+    expect(seen.most).toBe(16);
+  });
+
+  it('the store is not asked for conversations whose listeners left while they waited in line', async () => {
+    const connection = await listen('ada');
+    missed(100);
+    store.delay = () => 20;
+    void pod.check.check();
+    await jest.advanceTimersByTimeAsync(320);
+    const asked = repairs().length;
+    expect(asked).toBeGreaterThan(0);
+    expect(asked).toBeLessThan(50);
+    pod.rooms.drop(connection.id);
+    pod.feed.detach(connection, [userRoom('ada')]);
+    await settle();
+    expect(repairs()).toHaveLength(asked);
+  });
+
+  it('a conversation of which the store tells nothing does not keep the others waiting', async () => {
+    const connection = await listen('ada');
+    const keys = missed(40);
+    const request = store.request.bind(store);
+    const broken = new Set<string>(keys.slice(0, 20));
+    jest.spyOn(store, 'request').mockImplementation(async (pattern, payload) => {
+      const { conversation } = payload as { conversation?: string };
+      if (conversation !== undefined && broken.has(conversation)) throw new Error('unreadable');
+      return request(pattern, payload);
+    });
+    void pod.check.check();
+    await settle();
+    expect(connection.shown).toHaveLength(20);
+  });
+});
+
 describe('positions', () => {
   it('are read once for all who ask while a read is under way, and never earlier than asked for', async () => {
     store.delay = () => 10;

@@ -5,6 +5,8 @@ import {
   REQUEST_CLIENT,
   type Positions,
   type RepairEntry,
+  type RepairReply,
+  type RepairRequest,
   type RequestClient,
   type TouchedConversation,
 } from '@starling/bus';
@@ -23,6 +25,7 @@ import { FeedMetrics } from './feed-metrics.js';
 import type { Lane } from './lane.js';
 import { Listener, type DeliveryObserver, type Memberships } from './listener.js';
 import { highest, isAtLeast } from './positions.js';
+import { Turnstile } from './turnstile.js';
 
 /** What the store made of a submit: the message's first packet, also when this one was a retry. */
 export interface StoredOutcome {
@@ -52,6 +55,12 @@ const NOTHING_TO_REPLAY: Arrival = { replaying: [], observer: null };
 const HOLD_PATIENCE_MS = 1000;
 
 /**
+ * After a cut thousands of conversations have something to pull; the store reads with the connections that it
+ * commits with.
+ */
+const REPAIRS_AT_ONCE = 16;
+
+/**
  * What this pod has delivered of each conversation with local listeners: every message in seq order, each
  * once, to every connection whose base is below it. Broadcasts are hints; what they lack is pulled from the
  * store, once for the pod.
@@ -66,6 +75,7 @@ export class Feed {
   private readonly unstarted = new Set<ConversationFeed>();
   /** By group: what to go on with when its membership is known. */
   private readonly held = new Map<string, { timer: NodeJS.Timeout; lanes: Map<Lane, Listener> }>();
+  private readonly repairs = new Turnstile(REPAIRS_AT_ONCE);
   /** The store had committed this. Whoever begins later has a base at or above it. */
   private known: Positions | null = null;
   /** Everything at or below it has been delivered to whom it was due. */
@@ -391,11 +401,7 @@ export class Feed {
     feed.pulling = true;
     if (feed.pullsInVain > 0) await pause(pauseAfter(feed.pullsInVain));
     const { conversation } = feed;
-    const reply = await askAgain(
-      () => this.requests.request(MessageStoreRequest.repair, { conversation, from, to, afterPosition }),
-      () => !feed.ended,
-      this.logger,
-    );
+    const reply = await this.repair({ conversation, from, to, afterPosition }, () => !feed.ended);
     feed.pulling = false;
     if (reply === null || feed.ended) return;
     const before = feed.delivered;
@@ -406,6 +412,13 @@ export class Feed {
     for (const entry of reply.entries) this.takeRepaired(feed, entry);
     feed.pullsInVain = feed.delivered === before ? feed.pullsInVain + 1 : 0;
     this.advance(feed);
+  }
+
+  /** Null when the answer is not wanted any more. A pause between two tries takes no place from others. */
+  private repair(asked: RepairRequest, isWanted: () => boolean): Promise<RepairReply | null> {
+    const ask = async (): Promise<RepairReply | null> =>
+      isWanted() ? await this.requests.request(MessageStoreRequest.repair, asked) : null;
+    return askAgain(() => this.repairs.pass(ask), isWanted, this.logger);
   }
 
   private takeRepaired(feed: ConversationFeed, { seq, message }: RepairEntry): void {
@@ -514,11 +527,7 @@ export class Feed {
     const { conversation } = lane;
     const isWanted = (): boolean => listener.lanes.get(conversation) === lane;
     if (lane.pullsInVain > 0) await pause(pauseAfter(lane.pullsInVain));
-    const reply = await askAgain(
-      () => this.requests.request(MessageStoreRequest.repair, { conversation, from, to, afterPosition: 0 }),
-      isWanted,
-      this.logger,
-    );
+    const reply = await this.repair({ conversation, from, to, afterPosition: 0 }, isWanted);
     lane.pulling = false;
     if (reply === null || !isWanted()) return;
     for (const { seq, message } of reply.entries) lane.pulled(seq, message && new Delivery(message));

@@ -27,6 +27,17 @@ export interface StoredMessage {
   readonly body: string;
 }
 
+export interface RepairRequest {
+  readonly conversation: ConversationKey;
+  readonly from: number;
+  readonly to: number;
+  readonly afterPosition: number;
+}
+
+export interface RepairReply {
+  readonly entries: RepairEntry[];
+}
+
 /** What repair answers for a seq: every one asked for is answered. */
 export type RepairEntry =
   | { readonly seq: number; readonly message: StoredMessage }
@@ -69,10 +80,7 @@ export const MessageStoreRequest = {
    * Seqs `from` to `to`, both inclusive, of messages after `afterPosition` (0: all); at most 500 are answered, fewer
    * where they are large, from the lowest. Where the position excludes seqs at the beginning, the answer starts later than `from`.
    */
-  repair: requestPattern<
-    { conversation: ConversationKey; from: number; to: number; afterPosition: number },
-    { entries: RepairEntry[] }
-  >('messages.repair'),
+  repair: requestPattern<RepairRequest, RepairReply>('messages.repair'),
   /**
    * Conversations with a message after the positions, oldest head first, at most `limit`. With `userId`, only the
    * private ones of that user and those of `groupIds`; without, all. `more`: ask again from `reached`.
