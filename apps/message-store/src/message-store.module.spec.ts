@@ -30,6 +30,8 @@ import { MessageStoreModule } from './index.js';
 const PARTITIONS = 4;
 const SEA = groupConversation('sea');
 const ANN_BEN = privateConversation('ann', 'ben');
+/** What NATS takes at once by default. */
+const MAX_PAYLOAD = 1 << 20;
 
 @Controller()
 class EverybodyIsAMember {
@@ -85,13 +87,13 @@ describe('message-store', () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function say(conversation: ConversationKey, content = 'hello'): Promise<number> {
+  async function say(conversation: ConversationKey, content = 'hello', sender = 'ann'): Promise<number> {
     packets += 1;
     const outcome = await submits.submit({
       messageId: `gateway-${packets}`,
       partition: partitionOf(conversation, PARTITIONS),
       conversation,
-      sender: 'ann',
+      sender,
       clientId: packets,
       contentType: 0,
       content,
@@ -102,9 +104,19 @@ describe('message-store', () => {
     return outcome.seq;
   }
 
-  async function sayTimes(conversation: ConversationKey, times: number, content?: string): Promise<void> {
-    await Promise.all(Array.from({ length: times }, () => say(conversation, content)));
+  async function sayTimes(
+    conversation: ConversationKey,
+    times: number,
+    content?: string,
+    sender?: string,
+  ): Promise<void> {
+    await Promise.all(Array.from({ length: times }, () => say(conversation, content, sender)));
   }
+
+  /** An id as long as clients may have them by default, of characters that are long in UTF-8. */
+  const longId = (name: string): string => name.padEnd(128, '長');
+  const LONG = privateConversation(longId('ann'), longId('ben'));
+  const bytesOf = (reply: unknown): number => Buffer.byteLength(JSON.stringify(reply));
 
   const ask = <Request, Reply>(pattern: RequestPattern<Request, Reply>, payload: Request) =>
     client.request(pattern, payload);
@@ -161,6 +173,15 @@ describe('message-store', () => {
       }
       expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
     });
+
+    it('passes through NATS, whatever is long in it', async () => {
+      await sayTimes(LONG, 200, '長'.repeat(1200), longId('ann'));
+      const newest = { conversation: LONG, before: null, after: null, limit: 200 };
+      const page = await ask(MessageStoreRequest.history, newest);
+      expect(bytesOf(page)).toBeLessThan(MAX_PAYLOAD);
+      expect(page.messages.at(-1)?.seq).toBe(200);
+      expect(page.more).toBe(true);
+    });
   });
 
   describe('repair', () => {
@@ -191,6 +212,20 @@ describe('message-store', () => {
         seen.push(...seqs);
       }
       expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+    });
+
+    it('passes through NATS, though many short messages were said by long ids', async () => {
+      await sayTimes(LONG, 500, '長'.repeat(200), longId('ann'));
+      const seen: number[] = [];
+      while (seen.length < 500) {
+        const from = (seen.at(-1) ?? 0) + 1;
+        const request = { conversation: LONG, from, to: 500, afterPosition: 0 };
+        const reply = await ask(MessageStoreRequest.repair, request);
+        expect(bytesOf(reply)).toBeLessThan(MAX_PAYLOAD);
+        expect(reply.entries.length).toBeGreaterThan(100);
+        seen.push(...seqsOf(reply.entries));
+      }
+      expect(seen).toEqual(Array.from({ length: 500 }, (_, i) => i + 1));
     });
 
     it('leaves out what a position excludes, also far behind, and answers at most 500 from the lowest', async () => {
@@ -246,13 +281,35 @@ describe('message-store', () => {
         expect(after).toEqual(await positions());
       },
     );
+
+    it.each([['all', null] as const, ['a user', longId('ann')] as const])(
+      'passes through NATS for %s, however long the keys and however many are asked for, and leaves none out',
+      async (_, userId) => {
+        const keys = Array.from({ length: 1000 }, (_each, i) =>
+          privateConversation(longId('ann'), longId(`${i}`)),
+        );
+        await Promise.all(keys.map((key) => say(key, undefined, longId('ann'))));
+        const seen: ConversationKey[] = [];
+        let after = NOWHERE;
+        for (let more = true; more;) {
+          const request = { after, userId, groupIds: [], limit: 1000 };
+          const page = await ask(MessageStoreRequest.touched, request);
+          expect(bytesOf(page)).toBeLessThan(MAX_PAYLOAD);
+          expect(page.conversations.length).toBeGreaterThan(100);
+          seen.push(...keysOf(page.conversations));
+          ({ more, reached: after } = page);
+        }
+        expect(seen.sort()).toEqual(keys.sort());
+        expect(after).toEqual(await positions());
+      },
+    );
   });
 
   describe('sync', () => {
     type Known = { conversation: ConversationKey; seq: number }[];
     const sync = (
       known: Known,
-      overrides: { limit?: number; cursor?: string | null; groupIds?: string[] } = {},
+      overrides: { userId?: string; limit?: number; cursor?: string | null; groupIds?: string[] } = {},
     ) =>
       ask(MessageStoreRequest.sync, {
         userId: 'ann',
@@ -319,6 +376,21 @@ describe('message-store', () => {
       } while (cursor !== null);
       expect(seen).toEqual(groupIds.map(groupConversation).sort());
       expect(pages).toBeGreaterThan(1);
+    });
+
+    it('passes through NATS, though short messages were said between long ids', async () => {
+      const userId = longId('ann');
+      const keys = Array.from({ length: 150 }, (_each, i) => privateConversation(userId, longId(`${i}`)));
+      await Promise.all(keys.map((key) => sayTimes(key, 3, '長'.repeat(400), userId)));
+      const seen: ConversationKey[] = [];
+      let cursor: string | null = null;
+      do {
+        const page: Awaited<ReturnType<typeof sync>> = await sync([], { userId, groupIds: [], cursor });
+        expect(bytesOf(page)).toBeLessThan(MAX_PAYLOAD);
+        seen.push(...page.conversations.map(({ conversation }) => conversation));
+        cursor = page.cursor;
+      } while (cursor !== null);
+      expect(seen).toEqual(keys.sort());
     });
   });
 

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { RepairEntry, StoredMessage } from '@starling/bus';
 import type { ConversationKey } from '@starling/protocol';
 import { MESSAGE_REPOSITORY, type MessageRepository } from '../repository/message-repository.js';
-import { PAGE_CHARACTERS, sizeOf } from './page-size.js';
+import { fitting, PAGE_BYTES, sizeOf } from './page-size.js';
 
 /** Entries that one repair answers. */
 const REPAIR_MAX = 500;
@@ -18,7 +18,7 @@ interface Page {
 export class HistoryService {
   constructor(@Inject(MESSAGE_REPOSITORY) private readonly repository: MessageRepository) {}
 
-  /** Fewer than `limit` where their bodies are large; at least one if there is any. */
+  /** Fewer than `limit` where they are large; at least one if there is any. */
   async history(
     conversation: ConversationKey,
     { before, after, limit }: { before: number | null; after: number | null; limit: number },
@@ -27,17 +27,17 @@ export class HistoryService {
     const newest = Math.min(head, before === null ? head : before - 1);
     if (after !== null) {
       const to = Math.min(newest, after + limit);
-      const messages = fitting(await this.range(conversation, after + 1, to));
+      const messages = fitting(await this.range(conversation, after + 1, to), sizeOf);
       const reached = messages.at(-1)?.seq ?? to;
       return { messages, more: reached < newest, head };
     }
     const from = Math.max(1, newest - limit + 1);
-    const messages = fitting((await this.range(conversation, from, newest)).reverse()).reverse();
+    const messages = fitting((await this.range(conversation, from, newest)).reverse(), sizeOf).reverse();
     const reached = messages[0]?.seq ?? from;
     return { messages, more: newest > 0 && reached > 1, head };
   }
 
-  /** Seqs above the head are not answered: they may yet come. Fewer where bodies are large, at least one. */
+  /** Seqs above the head are not answered: they may yet come. Fewer where messages are large, at least one. */
   async repair(
     conversation: ConversationKey,
     from: number,
@@ -55,7 +55,7 @@ export class HistoryService {
     for (let seq = first; seq <= end; seq++) {
       const message = stored.get(seq) ?? null;
       size += message ? sizeOf(message) : 0;
-      if (size > PAGE_CHARACTERS && entries.length > 0) break;
+      if (size > PAGE_BYTES && entries.length > 0) break;
       entries.push({ seq, message });
     }
     return entries;
@@ -90,13 +90,4 @@ export class HistoryService {
   private async range(conversation: ConversationKey, from: number, to: number): Promise<StoredMessage[]> {
     return from > to ? [] : this.repository.messages([{ conversation, from, to }]);
   }
-}
-
-/** The first ones that fill a page, at least one. */
-function fitting(messages: StoredMessage[]): StoredMessage[] {
-  let size = 0;
-  const end = messages.findIndex(
-    (message, index) => (size += sizeOf(message)) > PAGE_CHARACTERS && index > 0,
-  );
-  return end === -1 ? messages : messages.slice(0, end);
 }

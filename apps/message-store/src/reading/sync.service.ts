@@ -6,7 +6,7 @@ import {
   type MessageRepository,
   type SeqRange,
 } from '../repository/message-repository.js';
-import { PAGE_CHARACTERS, sizeOf } from './page-size.js';
+import { PAGE_BYTES, sizeOf, sizeOfConversation } from './page-size.js';
 
 const PAGE_CONVERSATIONS = 100;
 /** Missing messages of a page, over all its conversations. */
@@ -64,14 +64,14 @@ export class SyncService {
     for (const { conversation, head, missing: range } of wanted) {
       const last = messages.get(`${conversation} ${head}`) ?? null;
       const missing: StoredMessage[] = [];
-      size += last ? sizeOf(last) : 0;
+      size += sizeOfConversation({ conversation }) + (last ? sizeOf(last) : 0);
       // The first conversation is answered whatever its size, or there would be no way on.
-      if (size > PAGE_CHARACTERS && conversations.length > 0) break;
+      if (size > PAGE_BYTES && conversations.length > 0) break;
       let reached = range.from - 1;
       for (; reached < range.to; reached++) {
         const message = messages.get(`${conversation} ${reached + 1}`);
         if (!message) continue;
-        if (size + sizeOf(message) > PAGE_CHARACTERS && missing.length > 0) break;
+        if (size + sizeOf(message) > PAGE_BYTES && missing.length > 0) break;
         size += sizeOf(message);
         missing.push(message);
       }

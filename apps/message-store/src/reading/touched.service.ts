@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Positions, TouchedConversation } from '@starling/bus';
 import { groupConversation, Refusal } from '@starling/protocol';
 import { MESSAGE_REPOSITORY, type MessageRepository } from '../repository/message-repository.js';
+import { fitting, sizeOfConversation } from './page-size.js';
 
 interface Touched {
   readonly conversations: TouchedConversation[];
@@ -22,6 +23,7 @@ export class TouchedService {
     return this.repository.positions();
   }
 
+  /** Fewer than `limit` where their keys are long; at least one if there is any. */
   async touched(
     after: Positions,
     userId: string | null,
@@ -38,8 +40,8 @@ export class TouchedService {
       userId === null
         ? await this.inAll(after, committed, limit + 1)
         : await this.repository.touchedOf(userId, groupIds.map(groupConversation), after, limit + 1);
-    const conversations = found.slice(0, limit);
-    const last = found.length > limit ? conversations.at(-1) : undefined;
+    const conversations = fitting(found.slice(0, limit), sizeOfConversation);
+    const last = conversations.length < found.length ? conversations.at(-1) : undefined;
     const reached = after.map((position, partition) => {
       const done = Math.max(position, committed[partition] ?? 0);
       if (!last || partition < last.partition) return done;

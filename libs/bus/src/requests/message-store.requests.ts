@@ -82,8 +82,9 @@ export const MessageStoreRequest = {
    */
   repair: requestPattern<RepairRequest, RepairReply>('messages.repair'),
   /**
-   * Conversations with a message after the positions, oldest head first, at most `limit`. With `userId`, only the
-   * private ones of that user and those of `groupIds`; without, all. `more`: ask again from `reached`.
+   * Conversations with a message after the positions, oldest head first, at most `limit`, fewer where their keys are
+   * long. With `userId`, only the private ones of that user and those of `groupIds`; without, all. `more`: ask again
+   * from `reached`.
    */
   touched: requestPattern<
     { after: Positions; userId: string | null; groupIds: string[]; limit: number },
