@@ -38,6 +38,13 @@ describe('a conversation key', () => {
     );
   });
 
+  it('keeps a byte order mark, which decoders take away: an id with one is another id', () => {
+    expect(parseConversation(groupConversation('\ufeffsky'))).toEqual({
+      kind: 'group',
+      groupId: '\ufeffsky',
+    });
+  });
+
   it('fits into subjects and room names', () => {
     fc.assert(
       fc.property(id, id, (a, b) => expect(privateConversation(a, b)).toMatch(/^p\.[\w-]+\.[\w-]+$/)),

@@ -60,7 +60,10 @@ export function encodeId(id: string): string {
 export function decodeId(encoded: string): string {
   const binary = atob(encoded.replaceAll('-', '+').replaceAll('_', '/'));
   if (ASCII.test(binary)) return binary;
-  return new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)));
+  // A byte order mark is a character of the id like any other.
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(
+    Uint8Array.from(binary, (character) => character.charCodeAt(0)),
+  );
 }
 
 /** A character for each byte. */
