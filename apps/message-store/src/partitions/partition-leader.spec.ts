@@ -18,7 +18,7 @@ import {
 } from '@starling/bus';
 import { CONFIG } from '@starling/config';
 import { LOGGER, METRICS } from '@starling/observability';
-import { groupConversation, privateConversation, type ConversationKey } from '@starling/protocol';
+import { encodeId, groupConversation, privateConversation, type ConversationKey } from '@starling/protocol';
 import {
   groupRoom,
   userRoom,
@@ -461,6 +461,11 @@ describe('PartitionLeader', () => {
   it.each<[string, unknown]>([
     ['no id', { messageId: undefined }],
     ['a conversation that is no key', { conversation: 'sea' }],
+    ['a key that cannot be decoded', { conversation: 'g.a' }],
+    ['a key of bytes that are no text', { conversation: 'g._w' }],
+    ['a key that nobody would write so', { conversation: `${ANN_BEN}.` }],
+    ['a key of two users in the wrong order', { conversation: `p.${encodeId('ben')}.${encodeId('ann')}` }],
+    ['a key without an id', { conversation: 'p..' }],
     ['content that is no text', { content: { $gt: '' } }],
     ['no text at all', { fields: null }],
     ['a version that is no number', { membershipVersion: 'new' }],
@@ -473,6 +478,14 @@ describe('PartitionLeader', () => {
     ]);
   });
 
+  it('takes conversations of whatever characters their ids hold', async () => {
+    for (const id of ['\ufeffsky', 'a.b*>', '海', '👋', '\u0000', ' ']) {
+      expect(await submit({ conversation: groupConversation(id) })).toMatchObject({ kind: 'stored', seq: 1 });
+      const conversation = privateConversation('ann', id);
+      expect(await submit({ conversation })).toMatchObject({ kind: 'stored', seq: 1 });
+    }
+  });
+
   it('sets aside what belongs to another partition', async () => {
     const key = Array.from({ length: 20 }, (_, i) => groupConversation(`g${i}`)).find(
       (g) => partitionOf(g, 2) === 1,
@@ -481,6 +494,15 @@ describe('PartitionLeader', () => {
     leader = new PartitionLeader({ ...leader['options'], partitions: 2 });
     await leader.start();
     expect(await submit({ conversation: key })).toEqual({ kind: 'refused', error: 'NOT_STORABLE' });
+  });
+
+  it('sets aside what names another partition than the one it came by', async () => {
+    await leader.stop();
+    const crossed: SubmitLog = { open: (_, from) => log.open(1, from) };
+    leader = new PartitionLeader({ ...leader['options'], log: crossed });
+    await leader.start();
+    expect(await submit({ partition: 1 })).toEqual({ kind: 'refused', error: 'NOT_STORABLE' });
+    expect(await stored()).toEqual([]);
   });
 
   it('finishes the batch under way when it is stopped, and the next leader goes on', async () => {
