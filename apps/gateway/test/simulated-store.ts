@@ -29,6 +29,8 @@ export class SimulatedStore implements RequestClient {
   /** Milliseconds to and from the service. */
   delay: () => number = () => 0;
   fails: (pattern: string) => boolean = () => false;
+  /** How many of a conversation's newest messages whoever answers a repair does not know yet. */
+  lag: () => number = () => 0;
   /** Every request, in order. */
   readonly asked: { name: string; payload: unknown }[] = [];
   private readonly positions: number[];
@@ -94,10 +96,12 @@ export class SimulatedStore implements RequestClient {
       afterPosition: number;
     }) => {
       const stored = this.messages.get(asked.conversation) ?? [];
-      const wanted = stored.filter(
+      const known = stored.slice(0, Math.max(0, stored.length - this.lag()));
+      const wanted = known.filter(
         ({ seq, position }) => seq >= asked.from && seq <= asked.to && position > asked.afterPosition,
       );
-      return { entries: wanted.slice(0, REPAIR_MAX).map((message) => ({ seq: message.seq, message })) };
+      const entries = wanted.slice(0, REPAIR_MAX).map((message) => ({ seq: message.seq, message }));
+      return { entries, head: known.length };
     },
     [MessageStoreRequest.history.name]: (asked: {
       conversation: ConversationKey;

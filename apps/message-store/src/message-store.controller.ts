@@ -4,7 +4,7 @@ import {
   MessageStoreRequest,
   RefusalFilter,
   type Positions,
-  type RepairEntry,
+  type RepairReply,
   type ReplayCursor,
   type StoredMessage,
   type SyncedConversation,
@@ -39,9 +39,9 @@ export class MessageStoreController {
   }
 
   @MessagePattern(MessageStoreRequest.repair.name)
-  async repair(@Payload() payload: unknown): Promise<{ entries: RepairEntry[] }> {
+  repair(@Payload() payload: unknown): Promise<RepairReply> {
     const { conversation, from, to, afterPosition } = parsePayload(MessageStorePayload.repair, payload);
-    return { entries: await this.historyService.repair(conversation, from, to, afterPosition) };
+    return this.historyService.repair(conversation, from, to, afterPosition);
   }
 
   @MessagePattern(MessageStoreRequest.touched.name)

@@ -196,6 +196,14 @@ describe('message-store', () => {
       expect(await repair(6, 9)).toEqual([]);
     });
 
+    it('tells up to where it knows the conversation, also when it has nothing to answer', async () => {
+      const asked = { conversation: SEA, from: 4, to: 9, afterPosition: 0 };
+      expect(await ask(MessageStoreRequest.repair, asked)).toEqual({ entries: [], head: 0 });
+      await sayTimes(SEA, 3);
+      expect(await ask(MessageStoreRequest.repair, asked)).toEqual({ entries: [], head: 3 });
+      expect(await ask(MessageStoreRequest.repair, { ...asked, from: 1, to: 2 })).toMatchObject({ head: 3 });
+    });
+
     it('says which ones are not to be had any more', async () => {
       await sayTimes(SEA, 3);
       await app.get<SqliteDatabase>(SQLITE).transaction([{ sql: 'DELETE FROM messages WHERE seq = 2' }]);

@@ -17,7 +17,7 @@ export class ConversationFeed {
   readonly pending: PendingMessages;
   /** A pull from the store is under way. */
   pulling = false;
-  /** Pulls in a row that brought nothing new. */
+  /** Pulls in a row that brought nothing new, or not all of it because the store was behind. */
   pullsInVain = 0;
   ended = false;
 

@@ -105,6 +105,7 @@ class World {
   constructor(private readonly random: () => number) {
     this.store.delay = () => Math.floor(this.random() ** 3 * 80);
     this.store.fails = () => this.random() < 0.15;
+    this.store.lag = () => (this.random() < 0.15 ? Math.ceil(this.random() * 3) : 0);
     this.pod.rooms.delay = () => Math.floor(this.random() * 20);
     for (const group of GROUPS) this.pod.versions.reached(group, 1);
   }
@@ -116,6 +117,7 @@ class World {
     }
     // Broadcasts and answers on their way arrive, then two checks find whatever was lost.
     this.store.fails = () => false;
+    this.store.lag = () => 0;
     for (const group of GROUPS) this.catchUp(group);
     await jest.advanceTimersByTimeAsync(5000);
     for (let i = 0; i < 2; i++) {

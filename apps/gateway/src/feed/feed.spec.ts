@@ -466,6 +466,65 @@ describe('after a long silence', () => {
   });
 });
 
+describe('a store that is behind the one that told of a message', () => {
+  it('is asked again for the only message of a conversation, which is not taken for one that nobody is due', async () => {
+    const connection = await listen('ada');
+    commit(PAIR, 'ben');
+    store.lag = () => 1;
+    void pod.check.check();
+    await settle();
+    expect(connection.shown).toEqual([]);
+    const asked = repairs().length;
+    expect(asked).toBeGreaterThan(2);
+    expect(asked).toBeLessThan(15);
+    store.lag = () => 0;
+    await settle();
+    expect(connection.seqsOf(PAIR)).toEqual([1]);
+    await pod.check.check();
+    expect(await pod.metric('conversations')).toBe(0);
+  });
+
+  it('is asked again after a pause, and what it brings meanwhile goes out', async () => {
+    const connection = await listen('ada', [groupRoom('crew')]);
+    const messages = Array.from({ length: 6 }, () => commit(CREW));
+    store.lag = () => 3;
+    receive(messages.at(-1)!);
+    await jest.advanceTimersByTimeAsync(0);
+    expect(connection.seqsOf(CREW)).toEqual([1, 2, 3]);
+    expect(repairs()).toHaveLength(1);
+    store.lag = () => 0;
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(repairs()).toHaveLength(2);
+  });
+
+  it('is asked again after a pause for a connection that was held up', async () => {
+    start({ FEED_BUFFER_MAX: '1' });
+    const sender = await listen('ada');
+    pod.feed.submitting(sender, 'mine');
+    receive(store.commit(PAIR, 'ada', 'mine'), ...Array.from({ length: 5 }, () => commit(PAIR, 'ben')));
+    store.lag = () => 2;
+    pod.feed.answered(sender, 'mine', null);
+    await jest.advanceTimersByTimeAsync(0);
+    expect(sender.seqsOf(PAIR)).toEqual([1, 2, 3, 4]);
+    expect(repairs()).toHaveLength(1);
+    store.lag = () => 0;
+    await settle();
+    expect(sender.seqsOf(PAIR)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(repairs()).toHaveLength(2);
+  });
+
+  it('that is of the version before and tells no head is believed', async () => {
+    const connection = await listen('ada', [groupRoom('crew')]);
+    const messages = [commit(CREW), commit(CREW)];
+    jest.spyOn(store, 'request').mockResolvedValueOnce({ entries: [] });
+    receive(messages[1]!);
+    await settle();
+    expect(connection.seqsOf(CREW)).toEqual([2]);
+    expect(repairs()).toEqual([]);
+  });
+});
+
 describe('positions', () => {
   it('are read once for all who ask while a read is under way, and never earlier than asked for', async () => {
     store.delay = () => 10;

@@ -25,6 +25,7 @@ import { FeedMetrics } from './feed-metrics.js';
 import type { Lane } from './lane.js';
 import { Listener, type DeliveryObserver, type Memberships } from './listener.js';
 import { highest, isAtLeast } from './positions.js';
+import { knowsUpTo } from './repair-reply.js';
 import { Turnstile } from './turnstile.js';
 
 /** What the store made of a submit: the message's first packet, also when this one was a retry. */
@@ -405,12 +406,13 @@ export class Feed {
     feed.pulling = false;
     if (reply === null || feed.ended) return;
     const before = feed.delivered;
-    if (feed.delivered === null) {
+    const isWhole = knowsUpTo(to, reply);
+    if (feed.delivered === null && (isWhole || reply.entries.length > 0)) {
       feed.delivered = (reply.entries[0]?.seq ?? to + 1) - 1;
       feed.deliveredPosition = afterPosition;
     }
     for (const entry of reply.entries) this.takeRepaired(feed, entry);
-    feed.pullsInVain = feed.delivered === before ? feed.pullsInVain + 1 : 0;
+    feed.pullsInVain = isWhole && feed.delivered !== before ? 0 : feed.pullsInVain + 1;
     this.advance(feed);
   }
 
@@ -531,7 +533,7 @@ export class Feed {
     lane.pulling = false;
     if (reply === null || !isWanted()) return;
     for (const { seq, message } of reply.entries) lane.pulled(seq, message && new Delivery(message));
-    lane.pullsInVain = reply.entries.length === 0 ? lane.pullsInVain + 1 : 0;
+    lane.pullsInVain = knowsUpTo(to, reply) && reply.entries.length > 0 ? 0 : lane.pullsInVain + 1;
     this.metrics.repaired.inc(reply.entries.length);
     this.flow(listener, lane);
   }

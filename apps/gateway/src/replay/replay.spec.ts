@@ -262,6 +262,24 @@ describe('a client of the byte endpoint that never syncs', () => {
     expect(after.seqsOf(PAIR)).toEqual([1, 2]);
   });
 
+  it('waits for a store that is behind the one that told what was missed, and nothing newer passes by', async () => {
+    const [here, there] = gateways;
+    here.end(await here.login('ada'), true);
+    await pass(100);
+    for (let i = 0; i < 4; i++) send(PAIR);
+    store.lag = () => 2;
+    const after = await there.login('ada');
+    await pass(5000);
+    expect(after.seqsOf(PAIR)).toEqual([]);
+    const asked = store.askedFor(MessageStoreRequest.repair).length;
+    expect(asked).toBeGreaterThan(2);
+    expect(asked).toBeLessThan(15);
+    store.lag = () => 0;
+    send(PAIR);
+    await pass(5000);
+    expect(after.seqsOf(PAIR)).toEqual([1, 2, 3, 4, 5]);
+  });
+
   it('loses nothing while deliveries cannot be saved', async () => {
     const [here, there] = gateways;
     const before = await here.login('ada');

@@ -19,10 +19,11 @@ import { LOGGER, OutageLog } from '@starling/observability';
 import { parseConversation, type ConversationKey } from '@starling/protocol';
 import type { Logger } from 'pino';
 import type { Connection } from '../connection/connection.js';
-import { askAgain } from '../feed/ask-again.js';
+import { askAgain, pause, pauseAfter } from '../feed/ask-again.js';
 import { Coalesced } from '../feed/coalesced.js';
 import { Feed } from '../feed/feed.js';
 import { PositionsReader } from '../feed/positions-reader.js';
+import { knowsUpTo } from '../feed/repair-reply.js';
 import { Turnstile } from '../feed/turnstile.js';
 import { GatewayMembership } from '../membership/gateway-membership.js';
 import { ConnectionDeliveries } from './connection-deliveries.js';
@@ -237,6 +238,7 @@ export class Replay implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
   ): Promise<StoredMessage[]> {
     const messages: StoredMessage[] = [];
     let next = Math.max(from, to - this.config.REPLAY_MAX_MESSAGES + 1);
+    let behind = 0;
     while (next <= to) {
       const request = { conversation, from: next, to, afterPosition: since[partition]! };
       const reply = await askAgain(
@@ -244,12 +246,13 @@ export class Replay implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
         () => this.isHere(deliveries) && !deliveries.session.syncs,
         this.logger,
       );
-      const last = reply?.entries.at(-1);
-      if (last === undefined) break;
-      for (const { message } of reply!.entries) {
+      if (reply === null) break;
+      for (const { seq, message } of reply.entries) {
         if (message !== null && message.position <= base[partition]!) messages.push(message);
+        next = seq + 1;
       }
-      next = last.seq + 1;
+      if (!knowsUpTo(to, reply)) await pause(pauseAfter(behind++));
+      else if (reply.entries.length === 0) break;
     }
     return messages;
   }

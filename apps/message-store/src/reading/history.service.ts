@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { RepairEntry, StoredMessage } from '@starling/bus';
+import type { RepairEntry, RepairReply, StoredMessage } from '@starling/bus';
 import type { ConversationKey } from '@starling/protocol';
 import { MESSAGE_REPOSITORY, type MessageRepository } from '../repository/message-repository.js';
 import { fitting, PAGE_BYTES, sizeOf } from './page-size.js';
@@ -43,8 +43,9 @@ export class HistoryService {
     from: number,
     to: number,
     afterPosition: number,
-  ): Promise<RepairEntry[]> {
-    const last = Math.min(to, await this.headOf(conversation));
+  ): Promise<RepairReply> {
+    const head = await this.headOf(conversation);
+    const last = Math.min(to, head);
     const first = await this.firstAfter(conversation, Math.max(1, from), last, afterPosition);
     const end = Math.min(last, first + REPAIR_MAX - 1);
     const stored = new Map(
@@ -58,7 +59,7 @@ export class HistoryService {
       if (size > PAGE_BYTES && entries.length > 0) break;
       entries.push({ seq, message });
     }
-    return entries;
+    return { entries, head };
   }
 
   /**

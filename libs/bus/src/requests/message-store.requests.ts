@@ -36,6 +36,11 @@ export interface RepairRequest {
 
 export interface RepairReply {
   readonly entries: RepairEntry[];
+  /**
+   * The conversation's head as the answering store knows it: below what was asked for, that store is behind another and
+   * the rest may yet come. Absent from stores of the version before it.
+   */
+  readonly head?: number | undefined;
 }
 
 /** What repair answers for a seq: every one asked for is answered. */
