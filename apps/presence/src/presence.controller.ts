@@ -29,6 +29,13 @@ export class PresenceController {
     return {};
   }
 
+  @MessagePattern(PresenceRequest.leave.name)
+  async leave(@Payload() payload: unknown): Promise<Record<string, never>> {
+    const { userId, sessionId } = parsePayload(PresencePayload.leave, payload);
+    await this.sessions.leave(userId, sessionId);
+    return {};
+  }
+
   @MessagePattern(PresenceRequest.renew.name)
   async renew(@Payload() payload: unknown): Promise<{ displaced: DisplacedSession[] }> {
     const { gatewayId, sessions, policy } = parsePayload(PresencePayload.renew, payload);

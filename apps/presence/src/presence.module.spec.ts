@@ -200,6 +200,7 @@ describe('PresenceModule over the bus', () => {
     const valid: Record<keyof typeof PresenceRequest, Record<string, unknown>> = {
       open: { session: session('s1'), maxSessions: 5, policy: 'multi' },
       close: { sessionId: 's1', userId: 'ada' },
+      leave: { sessionId: 's1', userId: 'ada' },
       renew: { gatewayId: 'gateway-1', sessions: [session('s1')], policy: 'multi' },
       sessions: { userId: 'ada' },
       knowsUser: { userId: 'ada' },

@@ -33,6 +33,7 @@ const policy: z.ZodType<DevicePolicy> = z.enum(['multi', 'one-per-platform', 'si
 export const PresencePayload = {
   open: z.object({ session: newSession, maxSessions: z.int().min(1), policy }),
   close: z.object({ sessionId: id, userId: id }),
+  leave: z.object({ sessionId: id, userId: id }),
   renew: z
     .object({ gatewayId: id, sessions: z.array(session), policy })
     .refine(({ gatewayId, sessions }) => sessions.every((own) => own.gatewayId === gatewayId), {

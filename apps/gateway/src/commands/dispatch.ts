@@ -92,7 +92,7 @@ export class Dispatch implements PacketReceiver {
   }
 
   ended(connection: ClientConnection, clean: boolean): Promise<void> {
-    return this.sessions.close(connection, clean);
+    return this.sessions.ended(connection, clean);
   }
 
   private alwaysTo<Packet>(handler: OpenCommandHandler<Packet>): void {

@@ -64,6 +64,16 @@ describe('a bulk renewal', () => {
     expect(new Set(closed).size).toBe(1);
   });
 
+  it('does not end the sessions that wait for their users, who were told to come back', async () => {
+    const ann = await login('ann');
+    const renewing = sessions.renew();
+    await sessions.ended(Object.assign(ann, { isToComeBack: true }), true);
+    presence.renewals[0]!();
+    await renewing;
+    expect(presence.of(PresenceRequest.leave as never)).toHaveLength(1);
+    expect(presence.of(PresenceRequest.close as never)).toEqual([]);
+  });
+
   it('leaves out who has gone since it began', async () => {
     const all = await Promise.all(Array.from({ length: 501 }, (_, i) => login(`user ${i}`)));
     const renewing = sessions.renew();

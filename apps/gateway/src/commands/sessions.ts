@@ -16,6 +16,8 @@ const RENEWED_AT_ONCE = 500;
 const TICKS_A_LEASE = 12;
 const TICKS_A_RENEWAL = 4;
 
+type Ending = typeof PresenceRequest.close | typeof PresenceRequest.leave;
+
 export interface Login {
   readonly userId: string;
   readonly device: string | null;
@@ -27,6 +29,8 @@ export interface Login {
 @Injectable()
 export class Sessions implements OnModuleInit, OnModuleDestroy {
   private readonly records = new Map<ClientConnection, SessionRecord>();
+  /** Sessions that ended because this gateway stops. */
+  private readonly left = new Set<string>();
   private opened = 0;
   private renewTimer: NodeJS.Timeout | undefined;
   private ticks = 0;
@@ -105,6 +109,20 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
 
   /** Harmless without a session. `clean`: the user logged out, or the client said goodbye. Never rejects. */
   async close(connection: ClientConnection, clean: boolean): Promise<void> {
+    await this.end(connection, clean, PresenceRequest.close);
+  }
+
+  /**
+   * The connection has ended. Whoever was told to come back to another gateway stays shown until then. Harmless without
+   * a session. Never rejects.
+   */
+  async ended(connection: ClientConnection, clean: boolean): Promise<void> {
+    if (!connection.isToComeBack) return this.close(connection, clean);
+    if (connection.session !== null) this.left.add(connection.session.sessionId);
+    await this.end(connection, clean, PresenceRequest.leave);
+  }
+
+  private async end(connection: ClientConnection, clean: boolean, ending: Ending): Promise<void> {
     const { session } = connection;
     if (session === null) return;
     this.replay.ended(connection, clean);
@@ -112,16 +130,13 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
     this.connections.unbound(connection, session.userId);
     this.records.delete(connection);
     connection.session = null;
-    await this.tellClosed({ sessionId: session.sessionId, userId: session.userId });
+    await this.tell(ending, session.sessionId, session.userId);
   }
 
   /** Never rejects. */
-  private async tellClosed({
-    sessionId,
-    userId,
-  }: Pick<SessionRecord, 'sessionId' | 'userId'>): Promise<void> {
+  private async tell(ending: Ending, sessionId: string, userId: string): Promise<void> {
     try {
-      await this.services.request(PresenceRequest.close, { sessionId, userId });
+      await this.services.request(ending, { sessionId, userId });
     } catch (error) {
       // Its lease ends by itself.
       this.logger.warn({ err: error, session: sessionId }, 'presence was not told of a closed session');
@@ -137,7 +152,10 @@ export class Sessions implements OnModuleInit, OnModuleDestroy {
     });
     // Closed while it was under way, which may have overtaken it: then the renewal has opened the session again.
     const isOpen = new Set([...this.records.values()].map(({ sessionId }) => sessionId));
-    for (const session of sessions) if (!isOpen.has(session.sessionId)) void this.tellClosed(session);
+    for (const { sessionId, userId } of sessions) {
+      if (!isOpen.has(sessionId) && !this.left.has(sessionId))
+        void this.tell(PresenceRequest.close, sessionId, userId);
+    }
     if (displaced.length === 0) return;
     const reasons = new Map(displaced.map(({ sessionId, reason }) => [sessionId, reason]));
     for (const [connection, { sessionId }] of this.records) {

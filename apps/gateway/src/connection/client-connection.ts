@@ -5,6 +5,8 @@ import type { Connection } from './connection.js';
 export interface ClientConnection extends Connection {
   readonly endpoint: Endpoint;
   readonly handshake: ClientHandshake;
+  /** Its gateway stops, and has told it so. */
+  readonly isToComeBack: boolean;
   /** The login limit ends; `expiresAt` (milliseconds since 1970, null: never) closes with TOKEN_EXPIRED. */
   loggedIn(expiresAt: number | null): void;
   /** Begins a new login limit. */

@@ -80,6 +80,10 @@ export abstract class LiveConnection implements ClientConnection {
     return this.open && this.takesBytes;
   }
 
+  get isToComeBack(): boolean {
+    return this.draining;
+  }
+
   send(packet: string): void {
     if (this.isOpen) this.put(this.form.encode(packet));
   }

@@ -116,7 +116,7 @@ async function longerThanLeases(count: number): Promise<void> {
   await until('the time', () => performance.now() - begun > count * LEASE_MS);
 }
 
-const ENDED = 'sessions ended: their gateway fell silent';
+const ENDED = 'sessions ended: their gateway is gone';
 const reaped = (): number => starling.logs.filter(({ msg }) => msg === ENDED).length;
 
 it.each([0, 1])(
@@ -167,6 +167,28 @@ it('show nobody offline while presence stops and starts again, and while it is a
   expect(offline).toEqual([]);
   expect(reaped()).toBe(before);
   for (const client of clients) expect(client.closed).toBeNull();
+}, 120_000);
+
+it('show nobody offline while each gateway stops and starts again, and its clients come back elsewhere', async () => {
+  const { userIds, clients } = await people();
+  const back: Promise<unknown>[] = [];
+  for (const [i, client] of clients.entries()) {
+    const platform = i % 2 === 0 ? 'ios' : 'web';
+    const login = () => starling.login(client.userId, { gateway: i + 1 }, { platform });
+    back.push(client.waitForClose(PATIENCE_MS).then(login));
+  }
+  const offline = await shownOffline(userIds, async () => {
+    const [first, second] = starling.cluster.gateways;
+    await first!.process.end('SIGTERM', PATIENCE_MS);
+    await Promise.all([back[0], back[2]]);
+    await starling.cluster.restart(first!);
+    await second!.process.end('SIGTERM', PATIENCE_MS);
+    await Promise.all([back[1], back[3]]);
+    await starling.cluster.restart(second!);
+    await expectAllShown(userIds);
+    await longerThanLeases(2);
+  });
+  expect(offline).toEqual([]);
 }, 120_000);
 
 it('show nobody offline after a restart of Redis, which outlasted the leases', async () => {

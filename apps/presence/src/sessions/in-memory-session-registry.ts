@@ -8,6 +8,8 @@ export class InMemorySessionRegistry implements SessionRegistry {
   private readonly leases: LeaseMap<SessionRecord>;
   /** By displaced session, the one that displaced it. */
   private readonly displaced: LeaseMap<SessionRecord>;
+  /** Their gateways have stopped, and their users have not come back. */
+  private readonly left = new Set<string>();
   /** Dropped by whoever came first, to be answered by the next reap. */
   private ended: SessionRecord[] = [];
   private lastSince = 0;
@@ -25,8 +27,11 @@ export class InMemorySessionRegistry implements SessionRegistry {
       return { since: known.since, displaced: [] };
     }
     const rivals = this.rivalsOf(session, policy);
-    const others = (this.users.get(session.userId)?.size ?? 0) - rivals.length;
+    const left = this.leftOf(session.userId);
+    const others = (this.users.get(session.userId)?.size ?? 0) - rivals.length - left.length;
     if (others >= maxSessions) return null;
+    const replaced = left.find(({ platform }) => platform === session.platform) ?? left[0];
+    if (replaced !== undefined) this.drop(replaced);
     this.lastSince = Math.max(this.lastSince + 1, Date.now());
     const opened = { ...session, since: this.lastSince };
     const displaced = rivals.map((rival) => this.displace(rival, opened));
@@ -39,6 +44,14 @@ export class InMemorySessionRegistry implements SessionRegistry {
     const session = this.leases.get(key);
     if (session !== undefined) this.drop(session);
     this.displaced.delete(key);
+  }
+
+  async leave(userId: string, sessionId: string): Promise<void> {
+    const key = keyOf({ userId, sessionId });
+    const session = this.leases.get(key);
+    if (session === undefined) return;
+    this.leases.put(key, session);
+    this.left.add(key);
   }
 
   async renew(sessions: readonly SessionRecord[], policy: DevicePolicy): Promise<Displaced[]> {
@@ -86,8 +99,16 @@ export class InMemorySessionRegistry implements SessionRegistry {
   private rivalsOf({ userId, sessionId, platform }: NewSession, policy: DevicePolicy): SessionRecord[] {
     if (policy === 'multi') return [];
     return [...(this.users.get(userId)?.values() ?? [])].filter(
-      (other) => other.sessionId !== sessionId && (policy === 'single' || other.platform === platform),
+      (other) =>
+        other.sessionId !== sessionId &&
+        !this.left.has(keyOf(other)) &&
+        (policy === 'single' || other.platform === platform),
     );
+  }
+
+  private leftOf(userId: string): SessionRecord[] {
+    if (this.left.size === 0) return [];
+    return [...(this.users.get(userId)?.values() ?? [])].filter((each) => this.left.has(keyOf(each)));
   }
 
   private displace(session: SessionRecord, by: SessionRecord): Displaced {
@@ -107,6 +128,7 @@ export class InMemorySessionRegistry implements SessionRegistry {
   private drop(session: SessionRecord): void {
     const { userId, sessionId } = session;
     this.leases.delete(keyOf(session));
+    this.left.delete(keyOf(session));
     const sessions = this.users.get(userId);
     sessions?.delete(sessionId);
     if (sessions?.size === 0) this.users.delete(userId);

@@ -24,6 +24,8 @@ const PARTS = [
   'displaced',
   // sorted set, displaced session → when that is forgotten unless its gateway renews it, by the group's clock
   'displaced-leases',
+  // set, sessions whose gateway has stopped and whose user has not come back
+  'left',
 ] as const;
 
 /** KEYS of every script. */

@@ -3,7 +3,16 @@ import { encodeId, Refusal } from '@starling/protocol';
 import type { RedisClient, RedisOptions } from '@starling/redis';
 import { ErrorReply } from 'redis';
 import { keysOf, memberOf, SHARDS, shardOf, userPart } from './redis-session-keys.js';
-import { CLOSE, COUNT, OPEN, REAP, RENEW, type SessionScript, SESSIONS_OF } from './redis-session-scripts.js';
+import {
+  CLOSE,
+  COUNT,
+  LEAVE,
+  OPEN,
+  REAP,
+  RENEW,
+  type SessionScript,
+  SESSIONS_OF,
+} from './redis-session-scripts.js';
 import type { Displaced, LoginRules, OpenedSession, SessionRegistry } from './session-registry.js';
 
 /** A login can wait for a restart of Redis, but not for long; then it is refused as UNAVAILABLE. */
@@ -59,6 +68,10 @@ export class RedisSessionRegistry implements SessionRegistry {
 
   async close(userId: string, sessionId: string): Promise<void> {
     await this.run(CLOSE, shardOf(userId), memberOf(userId, sessionId));
+  }
+
+  async leave(userId: string, sessionId: string): Promise<void> {
+    await this.run(LEAVE, shardOf(userId), memberOf(userId, sessionId));
   }
 
   async renew(sessions: readonly SessionRecord[], policy: DevicePolicy): Promise<Displaced[]> {

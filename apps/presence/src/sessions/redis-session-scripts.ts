@@ -53,6 +53,7 @@ local function drop(session)
   redis.call('HDEL', KEYS[1], session)
   redis.call('ZREM', KEYS[2], session)
   redis.call('ZREM', KEYS[3], session)
+  redis.call('SREM', KEYS[9], session)
   local user = userOf(session)
   if redis.call('HINCRBY', KEYS[4], user, -1) <= 0 then redis.call('HDEL', KEYS[4], user) end
 end
@@ -84,11 +85,25 @@ local function rivalsOf(session, platform, policy)
   if policy == 'multi' then return rivals end
   for _, other in ipairs(sessionsOf(userOf(session))) do
     local record = redis.call('HGET', KEYS[1], other)
-    if other ~= session and (policy == 'single' or platformOf(record) == platform) then
+    local isLeft = redis.call('SISMEMBER', KEYS[9], other) == 1
+    if other ~= session and not isLeft and (policy == 'single' or platformOf(record) == platform) then
       rivals[#rivals + 1] = { session = other, record = record }
     end
   end
   return rivals
+end
+
+-- The one that a session on the platform takes the place of comes first.
+local function leftOf(user, platform)
+  local left = {}
+  if redis.call('SCARD', KEYS[9]) == 0 then return left end
+  for _, session in ipairs(sessionsOf(user)) do
+    if redis.call('SISMEMBER', KEYS[9], session) == 1 then
+      local isAlike = platformOf(redis.call('HGET', KEYS[1], session)) == platform
+      table.insert(left, isAlike and 1 or #left + 1, session)
+    end
+  end
+  return left
 end
 
 for _, session in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now))) do
@@ -115,7 +130,8 @@ if known then
   return { whole(sinceOf(known)) }
 end
 local rivals = rivalsOf(session, platform, ARGV[6])
-local others = tonumber(redis.call('HGET', KEYS[4], userOf(session)) or '0') - #rivals
+local left = leftOf(userOf(session), platform)
+local others = tonumber(redis.call('HGET', KEYS[4], userOf(session)) or '0') - #rivals - #left
 if others >= tonumber(ARGV[5]) then return false end
 local since = whole(math.max(wall, (tonumber(clock[3]) or 0) + 1))
 redis.call('HSET', KEYS[6], 'since', since)
@@ -126,6 +142,7 @@ for _, rival in ipairs(rivals) do
   remember(rival.session, record)
   answer[#answer + 1] = rival.record
 end
+if left[1] then drop(left[1]) end
 put(session, record)
 return answer
 `);
@@ -134,6 +151,14 @@ return answer
 export const CLOSE = script(`
 if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1 then drop(ARGV[2]) end
 forget(ARGV[2])
+`);
+
+/** ARGV: session. */
+export const LEAVE = script(`
+if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1 then
+  touch(ARGV[2])
+  redis.call('SADD', KEYS[9], ARGV[2])
+end
 `);
 
 /**

@@ -70,6 +70,36 @@ export function sessionRegistryContract(
         expect(await registry.count()).toEqual({ sessions: 3, users: 2 });
       });
 
+      it('shows one whose gateway stops until its user is back, and counts it for nobody', async () => {
+        await open(session('s1', 'ada', { platform: 'ios' }), 2);
+        await open(session('s2', 'ada', { platform: 'web' }), 2);
+        await open(session('s3', 'bob', { platform: 'web' }), 2);
+        await registry.leave('ada', 's1');
+        await registry.leave('ada', 's2');
+        await registry.leave('ada', 'nobody knows it');
+        expect(await ids('ada')).toEqual(['s1', 's2']);
+        expect(await registry.count()).toEqual({ sessions: 3, users: 2 });
+        expect(await open(session('s4', 'ada', { platform: 'web' }), 1)).toBe(true);
+        expect(await ids('ada')).toEqual(['s1', 's4']);
+        expect(await open(session('s5', 'ada', { platform: 'tv' }), 1)).toBe(false);
+        expect(await open(session('s5', 'ada', { platform: 'tv' }), 2)).toBe(true);
+        expect(await ids('ada')).toEqual(['s4', 's5']);
+        await registry.close('ada', 's4');
+        expect(await ids('ada')).toEqual(['s5']);
+      });
+
+      it.each(['one-per-platform', 'single'] as const)(
+        'displaces none whose gateway stops: it has gone already (%s)',
+        async (policy) => {
+          const record = await opened(session('s1', 'ada', { platform: 'ios' }), 5, policy);
+          await registry.leave('ada', 's1');
+          expect(await renew([record], policy)).toEqual([]);
+          const next = await opening(session('s2', 'ada', { platform: 'ios' }), 5, policy);
+          expect(next).toMatchObject({ displaced: [] });
+          expect(await ids('ada')).toEqual(['s2']);
+        },
+      );
+
       it('refuses a session beyond the maximum, until one is closed', async () => {
         expect(await open(session('s1'), 2)).toBe(true);
         expect(await open(session('s2'), 2)).toBe(true);

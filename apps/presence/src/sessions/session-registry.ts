@@ -33,6 +33,12 @@ export interface SessionRegistry {
   /** No effect when the user has no such session. */
   close(userId: string, sessionId: string): Promise<void>;
   /**
+   * Its connection ends because its gateway stops, and the client is told to come back: the session stays until the
+   * user's next one takes its place, for the length of a lease at most. Until then it counts against no maximum, and no
+   * policy knows it. No effect when the user has no such session.
+   */
+  leave(userId: string, sessionId: string): Promise<void>;
+  /**
    * Renews the leases; a session that is unknown (reaped, or the registry lost it) is registered again, unless the
    * policy does not let it stand beside a newer one. Answers the displaced: of those given, and of others that had to
    * give way to one of them.

@@ -49,6 +49,10 @@ export class SessionsService implements OnModuleInit, OnApplicationShutdown {
     return this.registry.close(userId, sessionId);
   }
 
+  leave(userId: string, sessionId: string): Promise<void> {
+    return this.registry.leave(userId, sessionId);
+  }
+
   /** Answers the gateway's own that are displaced. */
   async renew(
     gatewayId: string,
@@ -78,10 +82,7 @@ export class SessionsService implements OnModuleInit, OnApplicationShutdown {
       const ended = await this.registry.reap();
       const gateways = Map.groupBy(ended, (session) => session.gatewayId);
       for (const [gatewayId, sessions] of gateways) {
-        this.logger.warn(
-          { gatewayId, sessions: sessions.length },
-          'sessions ended: their gateway fell silent',
-        );
+        this.logger.warn({ gatewayId, sessions: sessions.length }, 'sessions ended: their gateway is gone');
       }
     } catch (error) {
       this.logger.error({ err: error }, 'sessions could not be reaped');

@@ -37,6 +37,11 @@ export const PresenceRequest = {
   ),
   close: requestPattern<{ sessionId: string; userId: string }, Record<string, never>>('presence.close'),
   /**
+   * The session's gateway stops, and has told the client to come back: it is shown until the user's next session takes
+   * its place, for the length of a lease at most, and counts against no maximum.
+   */
+  leave: requestPattern<{ sessionId: string; userId: string }, Record<string, never>>('presence.leave'),
+  /**
    * A gateway renews the leases of its sessions, many in one request; unknown ones are registered again, as far as the
    * policy lets them. Answers those of the gateway that are displaced, until it closes them.
    */
