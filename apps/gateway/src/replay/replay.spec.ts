@@ -4,7 +4,7 @@ import {
   type MembershipOfUser,
   type StoredMessage,
 } from '@starling/bus';
-import { groupConversation, privateConversation, type ConversationKey } from '@starling/protocol';
+import { groupConversation, privateConversation, Refusal, type ConversationKey } from '@starling/protocol';
 import { roomsOf } from '@starling/rooms';
 import fc from 'fast-check';
 import { FeedPod } from '../../test/feed-pod.js';
@@ -92,8 +92,8 @@ beforeEach(() => {
 });
 afterEach(() => jest.useRealTimers());
 
-async function start(environment: Record<string, string>): Promise<void> {
-  store = new SimulatedStore(2);
+async function start(environment: Record<string, string>, partitions = 2): Promise<void> {
+  store = new SimulatedStore(partitions);
   memberships = new Map();
   store.memberships = (userId) => memberships.get(userId) ?? [];
   gateways = [new Gateway('a', store, environment), new Gateway('b', store, environment)];
@@ -294,6 +294,21 @@ describe('a client of the byte endpoint that never syncs', () => {
     const after = await there.login('ada');
     await pass(100);
     expect(after.seqsOf(PAIR)).toEqual([2]);
+  });
+
+  it('logs in for the first time beside a thousand others, though each has a number of every partition to save', async () => {
+    await start({}, 1024);
+    const request = store.request.bind(store);
+    jest.spyOn(store, 'request').mockImplementation(async (pattern, payload) => {
+      // What NATS takes at once by default.
+      if (Buffer.byteLength(JSON.stringify(payload)) > 1 << 20) throw new Refusal('UNAVAILABLE');
+      return request(pattern, payload);
+    });
+    store.delay = () => 20;
+    const logins = Promise.all(Array.from({ length: 1000 }, (_, i) => gateways[0].login(`u${i}`)));
+    await pass(5000);
+    expect(await logins).toHaveLength(1000);
+    expect(store.replays.size).toBe(1000);
   });
 
   it('cannot log in while the store does not answer, and nothing of the attempt stays', async () => {

@@ -29,11 +29,13 @@ import { GatewayMembership } from '../membership/gateway-membership.js';
 import { ConnectionDeliveries } from './connection-deliveries.js';
 import type { DeliveredMarks } from './delivered-mark.js';
 import { NewestMessages } from './newest-messages.js';
+import { replaySaves } from './replay-saves.js';
 import { UserDeliveries } from './user-deliveries.js';
 
 const CONFIRM_EVERY_MS = 1000;
 const TOUCHED_PAGE = 1000;
-const ENTRIES_A_SAVE = 1000;
+/** Users whose deliveries are saved again when a part of them could not be. */
+const USERS_A_SAVE = 1000;
 /** Conversations of all logins together that are pulled at the same time. */
 const PULLS_AT_ONCE = 16;
 
@@ -316,7 +318,7 @@ export class Replay implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
 
   private async save(): Promise<void> {
     while (this.dirty.size > 0) {
-      const users = [...this.dirty].slice(0, ENTRIES_A_SAVE);
+      const users = [...this.dirty].slice(0, USERS_A_SAVE);
       for (const user of users) this.dirty.delete(user);
       await this.saveUsers(users);
     }
@@ -327,7 +329,9 @@ export class Replay implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
     const now = Date.now();
     const unsaved = users.map((user) => user.takeUnsaved(now, leaseMs));
     try {
-      await this.requests.request(MessageStoreRequest.saveReplay, { entries: unsaved, leaseMs });
+      for (const entries of replaySaves(unsaved)) {
+        await this.requests.request(MessageStoreRequest.saveReplay, { entries, leaseMs });
+      }
     } catch (error) {
       for (const [index, user] of users.entries()) {
         user.notSaved(unsaved[index]!);
