@@ -47,13 +47,14 @@ module.exports = {
     {
       name: 'libs-have-one-door',
       severity: 'error',
-      from: { path: '^(?:apps|libs|faults)/([^/]+)' },
+      from: { path: '^(?:apps|libs|faults|deploy)/([^/]+)' },
       to: { path: '^libs/([^/]+)/', pathNot: '^libs/($1/|[^/]+/src/index\\.ts$)' },
     },
     {
       name: 'testing-is-for-tests',
+      comment: 'And for start:cluster, which runs on the same engines as tests do.',
       severity: 'error',
-      from: { pathNot: '(\\.spec\\.ts$|\\.contract\\.ts$|/test/|^libs/testing/|^bench/|^faults/)' },
+      from: { pathNot: '(\\.spec\\.ts$|\\.contract\\.ts$|/test/|^libs/testing/|^bench/|^faults/|^deploy/)' },
       to: { path: '^libs/testing/' },
     },
     {

@@ -3,9 +3,7 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { type Engine, startMongo, startNats, startRedis } from '@starling/testing';
-import { tryLock, unlock } from '../libs/testing/src/engines/process-lock.js';
-import { guard } from '../libs/testing/src/process/guard.js';
+import { type Engine, guard, startMongo, startNats, startRedis, tryLock, unlock } from '@starling/testing';
 
 const USAGE = `npm run start:cluster -- [options]
 
