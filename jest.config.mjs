@@ -35,7 +35,7 @@ export default {
     {
       ...basics,
       displayName: 'starling',
-      testMatch: ['<rootDir>/{apps,libs,bench}/**/*.spec.ts'],
+      testMatch: ['<rootDir>/{apps,libs,bench,deploy}/**/*.spec.ts'],
       testPathIgnorePatterns: ['/test/cluster/'],
     },
     {

@@ -65,9 +65,10 @@ export class EngineProcess implements Engine {
     return join(this.dataDir, LOG);
   }
 
-  /** Resolves when the process that runs now has ended, by whatever. */
-  async ended(): Promise<void> {
-    await this.alive.ended;
+  /** Resolves when the process that runs now, or ran last, has ended, with how. */
+  async ended(): Promise<string> {
+    if (!this.running) throw this.error('does not run');
+    return this.running.ended;
   }
 
   async kill9(): Promise<void> {
@@ -139,7 +140,7 @@ export class EngineProcess implements Engine {
 /** One life of the engine's process. */
 class Running {
   private readonly child: ChildProcess;
-  readonly ended: Promise<void>;
+  readonly ended: Promise<string>;
 
   constructor(launch: Launch, port: number, dataDir: string, logFile: string) {
     const [file, ...args] = [...launch.program.argv, ...launch.args(port, dataDir)];
@@ -156,7 +157,8 @@ class Running {
     this.ended = new Promise((resolve) => {
       const end = () => {
         release();
-        resolve();
+        const { exitCode, signalCode } = this.child;
+        resolve(signalCode ?? `code ${exitCode}`);
       };
       this.child.once('exit', end);
       this.child.once('error', end);

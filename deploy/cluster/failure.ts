@@ -1,0 +1,2 @@
+/** A failure that is told without a stack. */
+export class Failure extends Error {}
