@@ -204,11 +204,15 @@ export class Starling {
     return until('the end of the process', () => this.running.exit, patienceMs);
   }
 
-  /** Stops the processes by SIGTERM and waits for their end; the data stays. Resolves with how what clients see ended. */
+  /**
+   * Stops the processes by SIGTERM and waits for their end; the data stays. Resolves with how what clients see ended: of
+   * several gateways, one that did not end well, if there is one.
+   */
   async stop(): Promise<Exit> {
     await this.installation.end('SIGTERM');
     await this.dropClients();
-    return this.running.exit!;
+    const exits = this.installation.gateways.map(({ process }) => process.exit!);
+    return exits.find(({ code }) => code !== 0) ?? exits[0]!;
   }
 
   /** Stops the processes that still run, and removes what was made for them. Fails when they did not stop cleanly. */

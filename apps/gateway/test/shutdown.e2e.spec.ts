@@ -1,11 +1,18 @@
 import { CloseReason } from '@starling/protocol';
-import { accepted, type ChatClient, startStarling, type Starling, unique } from '@starling/testing';
+import {
+  accepted,
+  type ChatClient,
+  type Exit,
+  startStarling,
+  type Starling,
+  unique,
+} from '@starling/testing';
 
 let starling: Starling;
 
 beforeEach(async () => {
-  starling = await startStarling({ env: { RECONNECT_WINDOW_MS: '3000' } });
-});
+  starling = await startStarling({ env: { RECONNECT_WINDOW_MS: '3000' }, cluster: { gatewaysOnly: true } });
+}, 90_000);
 afterEach(() => starling.dispose());
 
 it('tells clients when to come back, spread over the window, and closes them', async () => {
@@ -37,17 +44,18 @@ it('under load answers or keeps what it took: what was acknowledged is there, on
   const senders = await Promise.all([0, 1, 2].map(() => starling.login(unique('sender'))));
   for (const sender of senders) accepted(await sender.join(group));
   const acknowledged: string[] = [];
+  let stopping: Promise<Exit> | undefined;
   const sending = senders.map(async (sender) => {
     for (let i = 0; ; i++) {
       const content = `${sender.userId} ${i}`;
       const answer = await sender.sendToGroup(group, content).catch(() => null);
       if (answer?.['success'] !== true) return;
       acknowledged.push(content);
-      if (acknowledged.length === 100) starling.signal('SIGTERM');
+      if (acknowledged.length === 100) stopping = starling.stop();
     }
   });
   await Promise.all(sending);
-  expect(await starling.waitForExit()).toEqual({ code: 0, signal: null });
+  expect(await stopping).toEqual({ code: 0, signal: null });
   await starling.start();
   const reader = await starling.login(senders[0]!.userId);
   const history = await reader.wholeHistory(1, group);
@@ -57,9 +65,11 @@ it('under load answers or keeps what it took: what was acknowledged is there, on
   expect(history.map(({ seq }) => seq)).toEqual(history.map((_, i) => i + 1));
 }, 60_000);
 
+// On a cluster what follows is about its first gateway.
+
 it('is not held up by clients that read nothing', async () => {
-  const reader = await starling.loginBytes(unique('reader'));
-  const polling = await starling.login(unique('polling'), { transport: 'polling' });
+  const reader = await starling.loginBytes(unique('reader'), { gateway: 0 });
+  const polling = await starling.login(unique('polling'), { transport: 'polling', gateway: 0 });
   reader.pause();
   const begun = Date.now();
   starling.signal('SIGTERM');
@@ -75,7 +85,7 @@ it('takes no new connections while it goes down, and a second signal changes not
   await starling.waitForLog('that it stops', ({ msg }) => msg === 'stopping');
   starling.signal('SIGTERM');
   expect(await starling.waitForExit()).toEqual({ code: 0, signal: null });
-  await expect(starling.connectBytes(unique('late'))).rejects.toThrow();
+  await expect(starling.connectBytes(unique('late'), { gateway: 0 })).rejects.toThrow();
 });
 
 it('goes down on SIGINT too', async () => {
