@@ -2,15 +2,27 @@ import { until } from '@starling/testing';
 import type { Lease, PartitionLeases } from './partition-leases.js';
 
 export interface LeasesUnderTest {
-  /** The leases of another process. Where there can be only one, this is called once. */
-  newWorker(): Promise<PartitionLeases>;
+  /**
+   * The leases of another process. Where there can be only one, this is called once. By default they end within less
+   * than tests wait.
+   */
+  newWorker(leaseMs?: number): Promise<PartitionLeases>;
   close(): Promise<void>;
 }
 
 const PARTITIONS = 8;
 const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition);
+/** Whoever waited for its end would wait longer than any test. */
+const LONG_LEASE_MS = 60_000;
+const AT_ONCE_MS = 10_000;
 
-/** What a worker does with its partitions, and whether two ever led the same. */
+/** Who leads which partition, as all workers of a test know it. */
+export class Leaders extends Map<number, LedPartitions> {
+  /** Partitions that a second worker was given while the first one held them. */
+  readonly doubled: number[] = [];
+}
+
+/** What a worker does with its partitions. */
 export class LedPartitions {
   readonly leases = new Map<number, Lease>();
   /** How often work was begun. */
@@ -20,8 +32,7 @@ export class LedPartitions {
 
   constructor(
     readonly worker: PartitionLeases,
-    /** Who leads which partition, as all workers of a test know it. */
-    private readonly led: Map<number, LedPartitions>,
+    private readonly led: Leaders,
   ) {}
 
   async start(): Promise<void> {
@@ -34,6 +45,7 @@ export class LedPartitions {
 
   private async lead(lease: Lease): Promise<void> {
     const { partition } = lease;
+    if (this.led.get(partition)?.leases.get(partition)?.isHeld) this.led.doubled.push(partition);
     if (this.led.has(partition)) throw new Error(`two lead partition ${partition}`);
     this.begun += 1;
     this.led.set(partition, this);
@@ -51,15 +63,18 @@ export function partitionLeasesContract(
   { workers }: { workers: 'one' | 'many' },
 ): void {
   let under: LeasesUnderTest;
-  let led: Map<number, LedPartitions>;
+  let led: Leaders;
 
   beforeEach(async () => {
-    led = new Map();
+    led = new Leaders();
     under = await start(PARTITIONS);
   });
-  afterEach(() => under.close());
+  afterEach(async () => {
+    await under.close();
+    expect(led.doubled).toEqual([]);
+  });
 
-  const newWorker = async () => new LedPartitions(await under.newWorker(), led);
+  const newWorker = async (leaseMs?: number) => new LedPartitions(await under.newWorker(leaseMs), led);
 
   it('gives the only worker every partition, held and not ending, by when it has started', async () => {
     const worker = await newWorker();
@@ -153,5 +168,15 @@ export function partitionLeasesContract(
     resolve();
     await until('an even share', () => first.leases.size === 4 && second.leases.size === 4);
     await Promise.all([first, second].map(({ worker }) => worker.stop()));
+  });
+
+  it('hands the partitions of a worker that stops over at once, not when its leases would be over', async () => {
+    const [first, second] = [await newWorker(LONG_LEASE_MS), await newWorker(LONG_LEASE_MS)];
+    await first.start();
+    await second.start();
+    await until('an even share', () => first.leases.size === 4 && second.leases.size === 4);
+    await first.worker.stop();
+    await until('the other to lead all', () => second.leases.size === PARTITIONS, AT_ONCE_MS);
+    await second.worker.stop();
   });
 }
