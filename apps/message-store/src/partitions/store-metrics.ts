@@ -82,6 +82,7 @@ export class StoreMetrics {
       labelNames: ['partition'],
       registers: [this.registry],
       collect() {
+        // Or partitions that others lead by now would keep what waited last.
         this.reset();
         for (const [partition, waiting] of backlogs()) this.set({ partition: String(partition) }, waiting);
       },
