@@ -42,8 +42,12 @@ const ENV = {
   SUBMIT_DEADLINE_MS: String(SUBMIT_DEADLINE_MS),
 };
 
-const COUNTS = { gateways: 2, stores: 2 };
-const PROCESSES = ['gateway 0', 'gateway 1', 'message-store 0', 'message-store 1', 'groups 0', 'presence 0'];
+/** Of each service, so that one can be disturbed while the other goes on. */
+const COUNTS = { gateways: 2, stores: 2, groups: 2, presences: 2 };
+const PROCESSES = ['gateway', 'message-store', 'groups', 'presence'].flatMap((app) => [
+  `${app} 0`,
+  `${app} 1`,
+]);
 
 /** A cluster with engines of its own, on which scenarios are played. */
 export class Stage {

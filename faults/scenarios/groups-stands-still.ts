@@ -3,7 +3,7 @@ import { anyOf } from './any-of.js';
 import { PLAIN } from './setups.js';
 import { standStill } from './stand-still.js';
 
-/** Joins and quits wait, and so do messages of users of whom message-store has to ask. */
+/** Every second join or quit waits, and so do messages of users of whom message-store happens to ask it. */
 export const groupsStandsStill: Scenario = {
   name: 'groups: SIGSTOP, SIGCONT',
   setup: PLAIN,

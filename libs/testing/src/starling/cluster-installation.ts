@@ -12,8 +12,10 @@ export type Engines = Readonly<Record<EngineName, Engine>>;
 export interface ClusterOptions {
   /** Two by default. */
   readonly gateways?: number;
-  /** message-stores; one by default. */
+  /** message-stores; one by default, as of the others. */
   readonly stores?: number;
+  readonly groups?: number;
+  readonly presences?: number;
   /**
    * For tests that disturb them: who gives them stops them. By default a NATS and a Redis of its own, which start in
    * no time, and a database of its own on a server that all clusters of a test file share.
@@ -75,13 +77,15 @@ export class ClusterInstallation implements Installation {
   async start(env: Environment): Promise<void> {
     this.startEnv = env;
     await this.prepare();
-    const { gateways = 2, stores = 1, gatewaysOnly = false } = this.options;
-    const apps = [
-      ...Array.from({ length: gateways }, () => 'gateway'),
-      ...(gatewaysOnly
-        ? []
-        : [...Array.from({ length: stores }, () => 'message-store'), 'groups', 'presence']),
-    ];
+    const { gateways = 2, stores = 1, groups = 1, presences = 1, gatewaysOnly = false } = this.options;
+    const apps = several('gateway', gateways);
+    if (!gatewaysOnly) {
+      apps.push(
+        ...several('message-store', stores),
+        ...several('groups', groups),
+        ...several('presence', presences),
+      );
+    }
     // The others wait for the migration, so all may start at once.
     const migration = gatewaysOnly ? null : spawnApp('migrate', { ...this.environment, ...env });
     this.started = apps.map((app, i) => {
@@ -168,6 +172,10 @@ export class ClusterInstallation implements Installation {
       ...this.env,
     };
   }
+}
+
+function several(app: string, count: number): string[] {
+  return Array.from({ length: count }, () => app);
 }
 
 let mongo: Promise<Engine> | null = null;
