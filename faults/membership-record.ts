@@ -33,18 +33,37 @@ export class MembershipRecord {
   }
 
   /**
+   * The first seq that the user had a right to by joining the group, which may not be stored yet; null when they never
+   * became a member.
+   */
+  firstSeqOf(userId: string, groupId: string): number | null {
+    const became = this.changeOf(userId, groupId, ({ change }) => change === 'added');
+    return became && this.seqFrom(groupId, became.version);
+  }
+
+  /**
    * The last seq that the user had a right to before the change by which they left the group; null when they have not
    * left. A pod that delivers a later one has applied that change.
    */
   lastSeqOf(userId: string, groupId: string): number | null {
-    const left = this.events.find(
-      (event) => event.groupId === groupId && event.userId === userId && event.role === null,
-    );
-    if (!left) return null;
-    const later = this.messages
-      .get(groupId)!
-      .find(({ membershipVersion }) => membershipVersion >= left.version);
-    return later ? later.seq - 1 : null;
+    const left = this.changeOf(userId, groupId, ({ role }) => role === null);
+    return left && this.seqFrom(groupId, left.version) - 1;
+  }
+
+  private changeOf(
+    userId: string,
+    groupId: string,
+    isIt: (event: MembershipEvent) => boolean,
+  ): MembershipEvent | null {
+    const isOf = (event: MembershipEvent) => event.groupId === groupId && event.userId === userId;
+    return this.events.find((event) => isOf(event) && isIt(event)) ?? null;
+  }
+
+  /** Of the first message that was let in by the version or a later one; the seq of the next one when there is none. */
+  private seqFrom(groupId: string, version: number): number {
+    const messages = this.messages.get(groupId)!;
+    const first = messages.find(({ membershipVersion }) => membershipVersion >= version);
+    return first?.seq ?? messages.length + 1;
   }
 }
 

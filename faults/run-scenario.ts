@@ -62,11 +62,6 @@ export async function runScenario(scenario: Scenario, seed: number, stage: Stage
 
 let runs = 0;
 
-interface Stay {
-  /** Head of the group before the join was asked for. */
-  readonly after: number;
-}
-
 class ScenarioRun {
   private readonly random: () => number;
   /** Of all names of users and groups: runs share a stage. */
@@ -77,7 +72,6 @@ class ScenarioRun {
   private readonly everybody: Member[];
   private readonly members: Member[];
   private readonly wanderers: Member[];
-  private readonly stays = new Map<Member, Map<string, Stay>>();
   private counter = 0;
   /** Sent and not acknowledged yet. */
   private unsettled = 0;
@@ -196,24 +190,12 @@ class ScenarioRun {
   }
 
   private async wander(wanderer: Member): Promise<void> {
-    const stays = new Map<string, Stay>();
-    this.stays.set(wanderer, stays);
     for (const group of this.groups) {
       if (!this.loading) return;
-      stays.set(group, { after: this.head(group) });
       await wanderer.ask((client) => client.join(group));
       await delay(STAY_MS * (1 + 3 * this.random()));
       await wanderer.ask((client) => client.quit(group));
     }
-  }
-
-  /** Highest seq of the group that was acknowledged. */
-  private head(group: string): number {
-    let head = 0;
-    for (const { acknowledged, packet } of this.records) {
-      if (acknowledged && packet['toUserId'] === group) head = Math.max(head, acknowledged.seq);
-    }
-    return head;
   }
 
   private rightsOf(member: Member, record: MembershipRecord): Map<string, Entitlement> {
@@ -224,10 +206,13 @@ class ScenarioRun {
       for (const name of [groupName(this.groupOf(at)), partner]) {
         rights.set(name, { after: 0, upTo: null, complete: true });
       }
+      return rights;
     }
-    for (const [group, { after }] of this.stays.get(member) ?? []) {
+    for (const group of this.groups) {
+      const first = record.firstSeqOf(member.userId, group);
+      if (first === null) continue;
       const upTo = record.lastSeqOf(member.userId, group);
-      rights.set(groupName(group), { after, upTo, complete: false });
+      rights.set(groupName(group), { after: first - 1, upTo, complete: false });
     }
     return rights;
   }
