@@ -2,6 +2,7 @@ import type { Edit } from '@starling/testing';
 import type { Exercise } from './exercises/talk.js';
 import { emitsAreLost } from './exercises/emits-are-lost.js';
 import { memberLeaves } from './exercises/member-leaves.js';
+import { membersComeBack } from './exercises/members-come-back.js';
 import { messagesAreRetried } from './exercises/messages-are-retried.js';
 import { pairTalks } from './exercises/pair-talks.js';
 import { storeDiesWhileCommitting } from './exercises/store-dies-while-committing.js';
@@ -188,6 +189,33 @@ export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
     ],
     exercise: memberLeaves,
     broken: ['stranger'],
+  },
+  {
+    name: 'sync leaves out the oldest message that is missing',
+    app: 'message-store',
+    edits: [
+      {
+        file: 'apps/message-store/src/reading/sync.service.js',
+        find: 'from: seq + 1,',
+        replace: 'from: seq + 2,',
+      },
+    ],
+    exercise: membersComeBack,
+    broken: ['missed'],
+  },
+  {
+    name: 'replay skips a message',
+    app: 'gateway',
+    edits: [
+      {
+        file: 'apps/gateway/src/replay/replay.js',
+        find: '(kept.get(conversation) ?? [])',
+        // Not the first, which a connection that was cut may have shown.
+        replace: '(kept.get(conversation) ?? []).filter((_, index) => index !== 1)',
+      },
+    ],
+    exercise: membersComeBack,
+    broken: ['missed'],
   },
   // Comes last: it leaves the database without an index.
   {

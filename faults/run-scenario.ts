@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  type Connection,
   type Entitlement,
   type Form,
   groupName,
@@ -127,7 +128,7 @@ class ScenarioRun {
       scenario: this.scenario.name,
       seed: this.seed,
       sends: this.records.length,
-      deliveries: sum(views().map(({ shown }) => shown.length)),
+      deliveries: sum(this.everybody.flatMap(({ connections }) => connections.map(shownOn))),
       retries: sum(this.everybody.map(({ retries }) => retries)),
       reasons,
       slowestAckMs: Math.round(Math.max(...this.everybody.map(({ slowestMs }) => slowestMs))),
@@ -217,19 +218,22 @@ class ScenarioRun {
     return rights;
   }
 
+  /** As members read it who ask anyway: the others may be waiting for the end of a replay. */
   private async stored(): Promise<Map<string, Message[]>> {
     const stored = new Map<string, Message[]>();
     await Promise.all(
-      this.groups.map(async (group, i) => {
-        const client = await this.members[i]!.client();
+      this.groups.map(async (group) => {
+        const isIn = (at: number) => this.groupOf(at) === group;
+        const reader = this.members.find((member, at) => isIn(at) && member.syncs)!;
+        const client = await reader.client();
         stored.set(groupName(group), (await client.wholeHistory(1, group)).map(messageOf));
       }),
     );
     for (let i = 0; i < MEMBERS; i += 2) {
-      const partner = this.userAt(partnerOf(i));
-      const client = await this.members[i]!.client();
-      const messages = await client.wholeHistory(0, partner);
-      stored.set(privateName(client.userId, partner), messages.map(messageOf));
+      const [reader, partner] = this.members[i]!.syncs ? [i, i + 1] : [i + 1, i];
+      const client = await this.members[reader]!.client();
+      const messages = await client.wholeHistory(0, this.userAt(partner));
+      stored.set(privateName(client.userId, this.userAt(partner)), messages.map(messageOf));
     }
     return stored;
   }
@@ -253,6 +257,10 @@ function reasonsOf(members: readonly Member[]): Record<string, number> {
     for (const [why, count] of refusals) reasons[why] = (reasons[why] ?? 0) + count;
   }
   return reasons;
+}
+
+function shownOn({ recorder }: Connection): number {
+  return recorder.shown.length;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -40,6 +40,8 @@ const ENV = {
   SESSION_LEASE_MS: String(SESSION_LEASE_MS),
   FEED_CHECK_MS: '1000',
   SUBMIT_DEADLINE_MS: String(SUBMIT_DEADLINE_MS),
+  // More than is ever missed: the whole of it is judged.
+  REPLAY_MAX_MESSAGES: '100000',
 };
 
 /** Of each service, so that one can be disturbed while the other goes on. */

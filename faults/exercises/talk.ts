@@ -1,7 +1,8 @@
 import { ErrorCode } from '@starling/protocol';
 import {
   accepted,
-  type ChatClient,
+  catchUp,
+  type Connection,
   type Entitlement,
   type Form,
   groupName,
@@ -10,11 +11,13 @@ import {
   messageOf,
   type Packet,
   privateName,
+  seenOn,
   SendRecord,
   type StartedProcess,
   type Starling,
   until,
   ViewRecorder,
+  viewsOf,
 } from '@starling/testing';
 import { SLOW_BEGIN } from '../alterations/conditions.js';
 
@@ -28,10 +31,10 @@ const ALL: Entitlement = { after: 0, upTo: null, complete: true };
 
 let talks = 0;
 
-/** A connection of a user. */
-export interface Seat {
-  readonly client: ChatClient;
-  readonly recorder: ViewRecorder;
+/** A connection of a user, and those before it that were cut. */
+export interface Seat extends Connection {
+  readonly form: Form;
+  readonly earlier: readonly Connection[];
 }
 
 /** A few users at chosen gateways, and what they did and saw, for the checker. Every name in it is its own. */
@@ -53,10 +56,26 @@ export class Talk {
   }
 
   async sit(name: string, gateway: number, form: Form = 'object'): Promise<Seat> {
-    const client = await this.starling.login(this.name(name), { gateway, form }, { push: true });
-    const seat = { client, recorder: new ViewRecorder(client) };
-    client.keepsPackets = true;
+    const connection = await this.connect(this.name(name), gateway, form);
+    const seat = { ...connection, caughtUp: null, form, earlier: [] };
     this.seats.push(seat);
+    return seat;
+  }
+
+  /** Ends the connection as a network does. */
+  async cut({ client }: Seat): Promise<void> {
+    client.abort();
+    await client.waitForClose();
+  }
+
+  /** The next connection of whose was cut, in the same form. */
+  async comeBack(cut: Seat, gateway: number): Promise<Seat> {
+    const { form } = cut;
+    const earlier = [...cut.earlier, cut];
+    const connection = await this.connect(cut.client.userId, gateway, form);
+    const caughtUp = form === 'bytes' ? null : await catchUp(connection.client, seenOn(earlier));
+    const seat = { ...connection, caughtUp, form, earlier };
+    this.seats[this.seats.indexOf(cut)] = seat;
     return seat;
   }
 
@@ -150,9 +169,20 @@ export class Talk {
   }
 
   private views() {
-    return this.seats.map(({ client, recorder }) =>
-      recorder.view(this.rights.get(client.userId) ?? new Map<string, Entitlement>()),
-    );
+    return this.seats.flatMap((seat) => viewsOf([...seat.earlier, seat], this.rightsOf(seat)));
+  }
+
+  private rightsOf({ client }: Seat): Map<string, Entitlement> {
+    return this.rights.get(client.userId) ?? new Map<string, Entitlement>();
+  }
+
+  /** Byte clients as webim.js, which gateways replay to: it takes no pushes. */
+  private async connect(userId: string, gateway: number, form: Form) {
+    const client = await this.starling.connect(userId, { gateway, form });
+    const recorder = new ViewRecorder(client);
+    client.keepsPackets = true;
+    accepted(await client.login({ push: form !== 'bytes' }));
+    return { client, recorder };
   }
 
   private entitle(userId: string, conversation: string, entitlement: Entitlement): void {

@@ -29,7 +29,10 @@ const PAIR = ['ann', 'ben'];
 const UNDER_WAY = 8;
 const FORMS: Form[] = ['object', 'frame', 'bytes'];
 
-const starling = new Starling({ env: { PACKETS_PER_SECOND: '100000', PACKETS_BURST: '100000' } });
+const starling = new Starling({
+  // Kills that follow each other closely leave more to replay than the default allows.
+  env: { PACKETS_PER_SECOND: '100000', PACKETS_BURST: '100000', REPLAY_MAX_MESSAGES: '100000' },
+});
 
 afterAll(() => starling.dispose());
 

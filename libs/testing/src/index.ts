@@ -18,6 +18,8 @@ export * from './engines/fresh-database.js';
 export * from './engines/line.js';
 export * from './engines/process-lock.js';
 export * from './engines/start-engine.js';
+export * from './load/catching-up.js';
+export * from './load/connection.js';
 export * from './load/load-message.js';
 export * from './load/member.js';
 export * from './process/guard.js';

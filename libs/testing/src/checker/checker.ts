@@ -4,7 +4,7 @@ export interface Run {
   readonly sent: readonly Sent[];
   /** Every conversation as the store gives it at the end, in the order of history. */
   readonly stored: ReadonlyMap<string, readonly Message[]>;
-  /** One for each connection. */
+  /** One for each connection; of who came back also one of all their connections together. */
   readonly views: readonly View[];
 }
 
@@ -32,7 +32,10 @@ export interface Shown {
   readonly seq: number;
   readonly messageId: string;
   readonly content: string;
-  /** It answered this connection's own send, so it keeps no order, and a retry's may repeat what was shown. */
+  /**
+   * It was asked for: it answered this connection's own send, or sync or history brought it. So it keeps no order, and
+   * may repeat what was shown.
+   */
   readonly answer: boolean;
 }
 

@@ -16,6 +16,25 @@ export function privateName(a: string, b: string): string {
   return `private ${JSON.stringify([a, b].sort())}`;
 }
 
+/** How clients address a conversation; `chatId` is a group, or the other user. */
+export interface Address {
+  readonly chatType: number;
+  readonly chatId: string;
+}
+
+export function nameOf(userId: string, { chatType, chatId }: Address): string {
+  return chatType === 1 ? groupName(chatId) : privateName(userId, chatId);
+}
+
+/** As the user addresses the conversation of that name. */
+export function addressOf(userId: string, name: string): Address {
+  const [kind] = name.split(' ', 1);
+  const rest = name.slice(kind!.length + 1);
+  if (kind === 'group') return { chatType: 1, chatId: rest };
+  const [a, b] = JSON.parse(rest) as [string, string];
+  return { chatType: 0, chatId: a === userId ? b : a };
+}
+
 /** A message of history, as runs have it. */
 export function messageOf(packet: Packet): Message {
   return {

@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Entitlement, View } from '../checker/checker.js';
-import { groupName, privateName, type SendRecord, ViewRecorder } from '../checker/recorder.js';
+import { type SendRecord, ViewRecorder } from '../checker/recorder.js';
 import type { ChatClient } from '../clients/chat-client.js';
 import { type Packet, show } from '../clients/packet.js';
 import { withPatience } from '../process/until.js';
 import { accepted } from '../starling/expectations.js';
 import type { Form, Starling } from '../starling/starling.js';
+import { catchUp } from './catching-up.js';
+import { type Connection, seenOn, viewsOf } from './connection.js';
 
 /** Between two tries, doubled with each up to the longest. */
 const AGAIN_MS = 100;
@@ -16,13 +18,6 @@ const CONNECT_PATIENCE_MS = 3_000;
 const ANSWER_PATIENCE_MS = 20_000;
 /** Retrying for longer than this means that something does not come back. */
 const SETTLE_PATIENCE_MS = 90_000;
-
-interface Connection {
-  readonly client: ChatClient;
-  readonly recorder: ViewRecorder;
-  /** Heads of the user's conversations once the connection was bound; null for the first, made before any message. */
-  readonly heads: ReadonlyMap<string, number> | null;
-}
 
 /** A user with one connection at a time, who comes back whenever it is cut, and sends again what was not acknowledged. */
 export class Member {
@@ -43,8 +38,16 @@ export class Member {
     /** The one that is tried first. */
     private readonly gateway: number,
   ) {
-    this.online = this.connect(true);
+    this.online = this.connect();
     this.online.catch(() => undefined);
+  }
+
+  /**
+   * By which it catches up after a cut. Who does not leaves that to the gateway's replay, and is not to be made to ask
+   * for history either: that would end it.
+   */
+  get syncs(): boolean {
+    return this.form !== 'bytes';
   }
 
   async client(): Promise<ChatClient> {
@@ -90,40 +93,19 @@ export class Member {
     }
   }
 
-  /**
-   * What each connection was shown: all of it by what the user had a right to, and what came after it was bound also
-   * for being complete, if the connection lived to the end.
-   */
   views(rights: ReadonlyMap<string, Entitlement>): View[] {
-    return this.connections.flatMap(({ client, recorder, heads }) => {
-      const view = recorder.view(rights);
-      const shown = view.shown.map((each) => ({
-        ...each,
-        answer: each.answer || this.sentAgain.has(each.content),
-      }));
-      const isLast = client === this.connections.at(-1)!.client;
-      if (isLast && heads === null) return { ...view, shown };
-      const partly = { ...view, shown, entitled: mapped(rights, (right) => ({ ...right, complete: false })) };
-      if (!isLast) return partly;
-      const after = (name: string) => heads?.get(name) ?? 0;
-      const entitled = mapped(rights, (right, name) => ({
-        ...right,
-        after: Math.max(right.after, after(name)),
-      }));
-      const later = shown.filter(({ conversation, seq }) => seq > after(conversation));
-      return [partly, { ...view, viewer: `${view.viewer}, back`, shown: later, entitled }];
-    });
+    return viewsOf(this.connections, rights, this.sentAgain);
   }
 
-  private async connect(first: boolean): Promise<Connection> {
+  private async connect(): Promise<Connection> {
     const end = performance.now() + SETTLE_PATIENCE_MS;
     for (let attempt = 0; ; attempt++) {
       try {
-        const connection = await this.bind(await this.reach(this.gateway + attempt), first);
+        const connection = await this.bind(await this.reach(this.gateway + attempt));
         this.connections.push(connection);
         void connection.client.waitForClose(2 ** 31 - 1).then(() => {
           if (this.leaving) return;
-          this.online = this.connect(false);
+          this.online = this.connect();
           this.online.catch(() => undefined);
         });
         return connection;
@@ -134,11 +116,13 @@ export class Member {
     }
   }
 
-  private async bind(client: ChatClient, first: boolean): Promise<Connection> {
+  private async bind(client: ChatClient): Promise<Connection> {
     const recorder = new ViewRecorder(client);
     try {
       accepted(await client.login());
-      return { client, recorder, heads: first ? null : await headsOf(client) };
+      const isBack = this.connections.length > 0;
+      const caughtUp = isBack && this.syncs ? await catchUp(client, seenOn(this.connections)) : null;
+      return { client, recorder, caughtUp };
     } catch (error) {
       client.abort();
       throw error;
@@ -158,27 +142,4 @@ export class Member {
       throw error;
     }
   }
-}
-
-/** Of all conversations of the user; what they are now, at the latest. */
-async function headsOf(client: ChatClient): Promise<Map<string, number>> {
-  const heads = new Map<string, number>();
-  let cursor: unknown = null;
-  do {
-    const answer: Packet = await client.sync([], cursor === null ? {} : { cursor });
-    if (answer['success'] !== true) throw client.error('could not sync');
-    const conversations: { chatType: number; chatId: string; head: number }[] = answer['conversations'];
-    for (const { chatType, chatId, head } of conversations) {
-      heads.set(chatType === 1 ? groupName(chatId) : privateName(client.userId, chatId), head);
-    }
-    cursor = answer['cursor'];
-  } while (cursor !== null);
-  return heads;
-}
-
-function mapped(
-  rights: ReadonlyMap<string, Entitlement>,
-  change: (right: Entitlement, name: string) => Entitlement,
-): Map<string, Entitlement> {
-  return new Map([...rights].map(([name, right]) => [name, change(right, name)]));
 }
