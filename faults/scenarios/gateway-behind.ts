@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { metricAt } from '@starling/testing';
 import type { Scenario } from '../run-scenario.js';
 import { WITH_LINES } from './setups.js';
 
@@ -12,7 +13,9 @@ const SILENCE_MS = 6_000;
 export const gatewayBehind: Scenario = {
   name: 'NATS: a gateway hears nothing of it',
   setup: WITH_LINES,
-  async disturb({ lines }) {
+  async disturb({ lines, cluster }) {
+    const held = () => metricAt(`http://127.0.0.1:${cluster.gateways[0]!.port}`, 'starling_feed_held_total');
+    const heldBefore = await held();
     const { nats } = lines.get('gateway 0')!;
     nats.silence('from the engine');
     try {
@@ -20,5 +23,8 @@ export const gatewayBehind: Scenario = {
     } finally {
       nats.resume();
     }
+    const heldTimes = (await held()) - heldBefore;
+    if (heldTimes === 0) throw new Error('no message had to wait for a change of memberships');
+    return { heldTimes };
   },
 };
