@@ -53,7 +53,7 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'the checker', () => {
   /** False when the app runs so already. */
   function alter(app: Altered, bug: DeliberateBug | null): boolean {
     const own = bug?.app === app ? bug.edits : [];
-    const wanted = app === 'message-store' ? [...CONDITIONS, ...own] : own;
+    const wanted = [...CONDITIONS[app], ...own];
     if (JSON.stringify(edits.get(app)) === JSON.stringify(wanted)) return false;
     edits.set(app, wanted);
     const name = bug?.name ?? 'the conditions of the exercises';

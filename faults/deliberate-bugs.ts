@@ -1,6 +1,8 @@
 import type { Edit } from '@starling/testing';
+import type { CONDITIONS } from './alterations/conditions.js';
 import type { Exercise } from './exercises/talk.js';
 import { emitsAreLost } from './exercises/emits-are-lost.js';
+import { leavingIsHeardOfLate } from './exercises/leaving-is-heard-of-late.js';
 import { memberLeaves } from './exercises/member-leaves.js';
 import { membersComeBack } from './exercises/members-come-back.js';
 import { messagesAreRetried } from './exercises/messages-are-retried.js';
@@ -11,7 +13,7 @@ import { storeStandsStill } from './exercises/store-stands-still.js';
 /** Something wrong with the product that the checker must notice. */
 export interface DeliberateBug {
   readonly name: string;
-  readonly app: 'gateway' | 'groups' | 'message-store';
+  readonly app: keyof typeof CONDITIONS;
   readonly edits: readonly Edit[];
   /** In which it does harm, and which the product as it is passes. */
   readonly exercise: Exercise;
@@ -188,6 +190,20 @@ export const DELIBERATE_BUGS: readonly DeliberateBug[] = [
       },
     ],
     exercise: memberLeaves,
+    broken: ['stranger'],
+  },
+  {
+    name: 'messages of a membership version that the gateway has not applied are delivered',
+    app: 'gateway',
+    edits: [
+      { file: FEED, find: 'this.versions.hasReached(groupId, message.membershipVersion)', replace: 'true' },
+      {
+        file: FEED,
+        find: 'this.versions.hasReached(lane.groupId, message.membershipVersion)',
+        replace: 'true',
+      },
+    ],
+    exercise: leavingIsHeardOfLate,
     broken: ['stranger'],
   },
   {

@@ -7,7 +7,7 @@ const alterations: Alteration[] = [
   ...(Object.keys(POINTS) as PointName[]).map((point) => killedAt(point, 1)),
   ...DELIBERATE_BUGS.map(({ app, name, edits }) => ({
     name,
-    edits: app === 'message-store' ? [...CONDITIONS, ...edits] : edits,
+    edits: [...CONDITIONS[app], ...edits],
   })),
 ];
 

@@ -1,4 +1,4 @@
-import type { Exercise, Seat } from './talk.js';
+import { type Exercise, told } from './talk.js';
 
 /** By one gateway, and is at the other, too, where the next message is sent. */
 export const memberLeaves: Exercise = {
@@ -22,10 +22,3 @@ export const memberLeaves: Exercise = {
     for (const { client } of [ann, elsewhere]) await client.waitForMessage('goodbye');
   },
 };
-
-function told({ client }: Seat, group: string, change: string): Promise<unknown> {
-  return client.waitFor(
-    `the push that the user was ${change}`,
-    (packet) => packet.command === -12 && packet['chatId'] === group && packet['change'] === change,
-  );
-}

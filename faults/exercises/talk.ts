@@ -37,6 +37,14 @@ export interface Seat extends Connection {
   readonly earlier: readonly Connection[];
 }
 
+/** Resolves when the connection was pushed the change of the user's own place. */
+export function told({ client }: Seat, group: string, change: string): Promise<unknown> {
+  return client.waitFor(
+    `the push that the user was ${change}`,
+    (packet) => packet.command === -12 && packet['chatId'] === group && packet['change'] === change,
+  );
+}
+
 /** A few users at chosen gateways, and what they did and saw, for the checker. Every name in it is its own. */
 export class Talk {
   private readonly id = `talk-${process.pid}-${(talks += 1)}`;
@@ -79,10 +87,10 @@ export class Talk {
     return seat;
   }
 
-  /** Who joins has a right to everything that is sent then; who joins first stays to the end. */
-  async join({ client }: Seat, group: string): Promise<void> {
+  /** Who joins has a right to everything that is sent then, `after` that seq; who joins first stays to the end. */
+  async join({ client }: Seat, group: string, after = 0): Promise<void> {
     accepted(await client.join(group));
-    this.entitle(client.userId, groupName(group), ALL);
+    this.entitle(client.userId, groupName(group), { ...ALL, after });
     const name = groupName(group);
     if (!this.histories.has(name)) this.histories.set(name, () => client.wholeHistory(1, group));
   }
