@@ -4,7 +4,8 @@ export async function metricAt(
   name: string,
   labels: Readonly<Record<string, string>> = {},
 ): Promise<number> {
-  const response = await fetch(`${url}/metrics`);
+  // A connection kept for the next time may have been closed by then, which a busy test process notices too late.
+  const response = await fetch(`${url}/metrics`, { headers: { connection: 'close' } });
   const lines = (await response.text())
     .split('\n')
     .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
