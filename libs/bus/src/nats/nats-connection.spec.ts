@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
-import { describeWithOwnEngines, startNats, until, type Engine } from '@starling/testing';
+import { describeWithOwnEngines, Line, startNats, until, type Engine } from '@starling/testing';
 import { pino } from 'pino';
 import { BusConnection, connectionOptions } from './nats-connection.js';
 
@@ -85,5 +85,21 @@ describeWithOwnEngines(['nats'], 'BusConnection', () => {
       'connected to NATS again',
     ]);
     await connection.close();
+  });
+
+  it('leaves a server that takes nothing more, though it has much to send to it', async () => {
+    engine = await startNats();
+    const line = await Line.to(engine.url);
+    const connection = await BusConnection.open({ servers: [line.url], name: 'x' }, logTo([]));
+    line.silence('to the engine');
+    line.silence('from the engine');
+    // More than the system takes of a socket.
+    for (let i = 0; i < 64; i++) connection.nats.publish('x', new Uint8Array(1 << 19));
+    await until('the loss', () => !connection.isConnected);
+    line.resume();
+    await until('the reconnect', () => connection.isConnected);
+    await connection.check();
+    await connection.close();
+    await line.close();
   });
 });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
+import { leaveSilentServers } from './silent-server.js';
 
 /** Who does not answer a ping for so long, twice, is taken for gone; a cut connection tells nothing by itself. */
 const PING_MS = 2000;
@@ -144,7 +145,7 @@ export class BusConnection {
 
 async function connectOnce(options: NatsOptions): Promise<NatsConnection> {
   const nats = await connect(connectionOptions(options));
-  if (nats.info?.jetstream === true) return nats;
+  if (nats.info?.jetstream === true) return leaveSilentServers(nats);
   await nats.close();
   throw new Error('the server runs without JetStream: start nats-server with -js, or with a jetstream block');
 }

@@ -2,6 +2,7 @@ import { NatsContext, type NatsOptions as NestNatsOptions, ServerNats } from '@n
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { Refusal } from '@starling/protocol';
 import { refusalOnBus } from '../requests/refusal-filter.js';
+import { leaveSilentServers } from './silent-server.js';
 
 const TICK_MS = 250;
 
@@ -25,6 +26,10 @@ export class NatsRequestServer extends ServerNats {
   ) {
     super(options);
     this.ticking = setInterval(() => this.look(), TICK_MS).unref();
+  }
+
+  override async createNatsClient(): Promise<NatsConnection> {
+    return leaveSilentServers((await super.createNatsClient()) as NatsConnection);
   }
 
   override async handleMessage(channel: string, message: Msg): Promise<unknown> {

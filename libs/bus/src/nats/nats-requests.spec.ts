@@ -17,9 +17,12 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
   });
   afterAll(() => bus.stop());
 
-  async function serve(stillMs?: number): Promise<INestMicroservice> {
+  async function serve({
+    stillMs,
+    url = bus.url,
+  }: { stillMs?: number; url?: string } = {}): Promise<INestMicroservice> {
     const module = await Test.createTestingModule({ imports: [ContractModule] }).compile();
-    const server = natsRequestServer({ servers: [bus.url], name: 'server' }, 'contract', stillMs);
+    const server = natsRequestServer({ servers: [url], name: 'server' }, 'contract', stillMs);
     const app = module.createNestMicroservice({ ...server, logger: false });
     await app.listen();
     return app;
@@ -38,7 +41,7 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
   });
 
   it('carries out nothing that was asked before its process stood still: who asked may have given up', async () => {
-    const app = await serve(1000);
+    const app = await serve({ stillMs: 1000 });
     const proxy = natsRequestProxy({ servers: [bus.url], name: 'client' });
     const client = new NestRequestClient(proxy, new BusMetrics(new Registry()), 60_000);
     await client.request(Greet, { name: 'Ann' });
@@ -69,7 +72,47 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
     await line.close();
     await app.close();
   });
+
+  it('leaves a server that takes nothing more, though it has much to send to it', async () => {
+    const app = await serve();
+    const line = await Line.to(bus.url);
+    const proxy = natsRequestProxy({ servers: [line.url], name: 'client' });
+    const client = new NestRequestClient(proxy, new BusMetrics(new Registry()), 60_000);
+    await client.request(Greet, { name: 'Ann' });
+    line.silence('to the engine');
+    const refusals = MANY.map((name) => client.request(Greet, { name }).catch((error: unknown) => error));
+    expect(await Promise.all(refusals)).toEqual(
+      MANY.map(() => expect.objectContaining({ error: 'UNAVAILABLE' })),
+    );
+    line.resume();
+    const again = async () => client.request(Greet, { name: 'Ben' }).catch(() => null);
+    expect(await until('the next reply', again)).toEqual({ greeting: 'hello Ben' });
+    await proxy.close();
+    await line.close();
+    await app.close();
+  });
+
+  it('leaves it on the side that answers, too', async () => {
+    const line = await Line.to(bus.url);
+    const app = await serve({ url: line.url });
+    const proxy = natsRequestProxy({ servers: [bus.url], name: 'client' });
+    const client = new NestRequestClient(proxy, new BusMetrics(new Registry()), 1000);
+    await client.request(Greet, { name: 'Ann' });
+    line.silence('to the engine');
+    const replies = MANY.map((name) => client.request(Greet, { name }).catch(() => null));
+    await until('another connection', () => line.count > 1);
+    await Promise.all(replies);
+    line.resume();
+    const again = async () => client.request(Greet, { name: 'Ben' }).catch(() => null);
+    expect(await until('the next reply', again)).toEqual({ greeting: 'hello Ben' });
+    await proxy.close();
+    await app.close();
+    await line.close();
+  });
 });
+
+/** More than the system takes of a socket. */
+const MANY = Array.from({ length: 64 }, () => 'x'.repeat(1 << 19));
 
 /** As a process that is stopped by a signal does. */
 function standStill(ms: number): void {

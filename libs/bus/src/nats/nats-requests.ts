@@ -1,7 +1,9 @@
 import { ClientNats, type ClientProxy, type CustomStrategy } from '@nestjs/microservices';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { REQUEST_TIMEOUT_MS } from '../requests/nest-request-client.js';
 import { connectionOptions, type NatsOptions } from './nats-connection.js';
 import { NatsRequestServer } from './nats-request-server.js';
+import { leaveSilentServers } from './silent-server.js';
 
 /** Requests that a stopping service has begun get this long to be answered. */
 const GRACE_MS = 500;
@@ -10,11 +12,17 @@ const STILL_MS = REQUEST_TIMEOUT_MS - 1_000;
 
 /** The client's side of requests between services: Nest's own transport. A lost connection fails what has no reply. */
 export function natsRequestProxy(options: NatsOptions): ClientProxy {
-  const proxy = new ClientNats({ ...connectionOptions(options), waitOnFirstConnect: true });
+  const proxy = new NatsRequestProxy({ ...connectionOptions(options), waitOnFirstConnect: true });
   // A reply that is sent meanwhile is lost: whoever waits would do so until the timeout.
   proxy.on('disconnect', () => proxy.handleClose());
   // Its events are typed more narrowly than those of its own base class.
   return proxy as unknown as ClientProxy;
+}
+
+class NatsRequestProxy extends ClientNats {
+  override async createClient(): Promise<NatsConnection> {
+    return leaveSilentServers((await super.createClient()) as NatsConnection);
+  }
 }
 
 /** For `connectMicroservice`: of all processes of a service, one answers each request. */
