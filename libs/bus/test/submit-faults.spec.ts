@@ -3,9 +3,10 @@ import { describeWithOwnEngines, until } from '@starling/testing';
 import { Registry } from 'prom-client';
 import { BusMetrics } from '../src/bus-metrics.js';
 import type { BusConnection } from '../src/nats/nats-connection.js';
-import { submitStream, submitSubject } from '../src/nats/names.js';
+import { submitStream, submitSubject, workerSubject } from '../src/nats/names.js';
 import { NatsSubmitLog } from '../src/nats/nats-submit-log.js';
 import { NatsSubmitPublisher } from '../src/nats/nats-submit-publisher.js';
+import type { SubmitOutcome } from '../src/submits/submit.js';
 import { aSubmit } from '../src/submits/submit-path.contract.js';
 import { BusOnNats, SILENT } from './bus-on-nats.js';
 import { SimulatedLeader, SimulatedStore } from './simulated-leader.js';
@@ -151,6 +152,25 @@ describeWithOwnEngines(['nats'], 'submits over NATS when things fail', () => {
     await stream.settled();
     expect(stream.count('stored')).toBe(50);
     stream.expectPromisesKept(store);
+  });
+
+  it.each<[string, SubmitOutcome]>([
+    ['maximum messages exceeded', { kind: 'refused', error: 'NOT_ACCEPTED' }],
+    ['maximum bytes exceeded', { kind: 'refused', error: 'NOT_ACCEPTED' }],
+    // Of servers before 2.14, which use the number for every failure: another replica may have stored it.
+    ['write /data: input/output error', { kind: 'unknown' }],
+  ])('knows what became of a submit that the stream answers with "%s"', async (description, outcome) => {
+    const error = { code: 503, err_code: 10077, description };
+    const answer = JSON.stringify({ error, stream: submitStream(partition), seq: 0 });
+    worker.nats.subscribe(workerSubject(partition), { callback: (_, message) => void message.respond('0') });
+    worker.nats.subscribe(submitSubject(partition), {
+      callback: (_, message) => void message.respond(answer),
+    });
+    await worker.nats.flush();
+    const stream = newStream({ deadlineMs: 1000 });
+    stream.send(1);
+    await stream.settled();
+    expect(stream.outcomes).toEqual([outcome]);
   });
 
   it('takes submits again when there is room in the log', async () => {

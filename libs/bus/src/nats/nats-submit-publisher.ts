@@ -14,11 +14,14 @@ const UNANSWERED_SIZE_MAX = 64 << 20;
 
 /** Answers of the stream by which it certainly has not taken the message. */
 const CERTAIN_REFUSALS = new Set([
-  10077, // as full as it may be
   10047, // the disk or the account's storage is full
   10023, // so is the memory
   10167, // too many at once
 ]);
+
+const STORING_FAILED = 10077;
+/** Before nats-server 2.14 other failures have the same number, and another replica may have stored the message. */
+const FULL = new Set(['maximum messages exceeded', 'maximum bytes exceeded']);
 
 export interface SubmitPublisherOptions {
   /** Submits that may wait for their outcome at once, of all partitions together. */
@@ -153,15 +156,19 @@ export class NatsSubmitPublisher implements SubmitPublisher {
 
 interface StreamAnswer {
   readonly seq?: number;
-  readonly error?: { readonly err_code?: number };
+  readonly error?: { readonly err_code?: number; readonly description?: string };
 }
 
 function streamAnswered(lane: PartitionLane, entry: UnansweredSubmit, message: Msg): void {
   // Without a stream nobody listens to its subject.
   if (isNobody(message)) return lane.refused(entry, true);
   const { seq, error } = message.json<StreamAnswer>();
-  if (error) lane.refused(entry, CERTAIN_REFUSALS.has(error.err_code ?? 0));
+  if (error) lane.refused(entry, isCertain(error));
   else lane.taken(entry, seq ?? 0);
+}
+
+function isCertain({ err_code: code = 0, description = '' }: NonNullable<StreamAnswer['error']>): boolean {
+  return code === STORING_FAILED ? FULL.has(description) : CERTAIN_REFUSALS.has(code);
 }
 
 function isNobody({ data, headers: head }: Msg): boolean {
