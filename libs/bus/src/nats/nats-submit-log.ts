@@ -76,7 +76,7 @@ export class NatsSubmitLog implements SubmitLog {
       storage: StorageType.File,
       retention: RetentionPolicy.Limits,
       discard: DiscardPolicy.New,
-      max_msgs: maxWaiting,
+      max_msgs: maxWaiting + 1,
       num_replicas: replicas,
       first_seq: from.position + 1,
       duplicate_window: nanos(Math.max(2 * deadlineMs, 10_000)),

@@ -1,5 +1,5 @@
 import { groupConversation } from '@starling/protocol';
-import type { LogPosition, SubmitLog } from './submit-log.js';
+import type { LogPosition, ReceivedSubmit, SubmitLog } from './submit-log.js';
 import type { SubmitPublisher } from './submit-publisher.js';
 import type { Submit, SubmitOutcome } from './submit.js';
 
@@ -119,23 +119,31 @@ export function submitPathContract(
     await expect(publisher.submit(aSubmit())).resolves.toEqual({ kind: 'refused', error: 'NOT_ACCEPTED' });
   });
 
-  it('refuses for certain while the log is full, and takes submits again after a purge', async () => {
-    const { publisher, log } = await open({ maxWaiting: 2 });
-    const reader = await log.open(0, BEGINNING);
-    void publisher.submit(aSubmit());
-    void publisher.submit(aSubmit());
-    await expect(publisher.submit(aSubmit())).resolves.toEqual({ kind: 'refused', error: 'NOT_ACCEPTED' });
+  it.each([1, 2])(
+    'refuses for certain beyond %s that wait, and takes submits again after a purge',
+    async (maxWaiting) => {
+      const { publisher, log } = await open({ maxWaiting });
+      const reader = await log.open(0, BEGINNING);
+      const readAndPurge = async (count: number) => {
+        const read: ReceivedSubmit[] = [];
+        while (read.length < count) read.push(...(await reader.next(10)));
+        await reader.purge(read.at(-1)!.position);
+      };
+      // What was dealt with takes no room of those that wait.
+      void publisher.submit(aSubmit());
+      await readAndPurge(1);
+      for (let i = 0; i < maxWaiting; i++) void publisher.submit(aSubmit());
+      await expect(publisher.submit(aSubmit())).resolves.toEqual({ kind: 'refused', error: 'NOT_ACCEPTED' });
 
-    const read = [];
-    while (read.length < 2) read.push(...(await reader.next(10)));
-    await reader.purge(read.at(-1)!.position);
-    const taken = publisher.submit(aSubmit({ clientId: 'after' }));
-    const [received] = await reader.next(10);
-    expect(received!.submit.clientId).toBe('after');
-    reader.answer(received!, storedAs(3));
-    await expect(taken).resolves.toEqual(storedAs(3));
-    await reader.close();
-  });
+      await readAndPurge(maxWaiting);
+      const taken = publisher.submit(aSubmit({ clientId: 'after' }));
+      const [received] = await reader.next(10);
+      expect(received!.submit.clientId).toBe('after');
+      reader.answer(received!, storedAs(3));
+      await expect(taken).resolves.toEqual(storedAs(3));
+      await reader.close();
+    },
+  );
 
   it('says "unknown" at the deadline and counts the submit as unanswered until then', async () => {
     const { publisher, log } = await open({ deadlineMs: 150 });
