@@ -1,6 +1,7 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { millis } from '@nats-io/transport-node';
 import { describeWithOwnEngines, until } from '@starling/testing';
+import { pino } from 'pino';
 import { BusOnNats, SILENT } from '../../test/bus-on-nats.js';
 import { Leaders, LedPartitions, partitionLeasesContract } from '../leases/partition-leases.contract.js';
 import { LEASES_STREAM } from './names.js';
@@ -76,6 +77,22 @@ describeWithOwnEngines(['nats'], 'leases over NATS', () => {
       expect(millis(config.max_age) + 250 + leaseMs / 20).toBeLessThan(leaseMs);
       expect(millis(config.max_age)).toBeGreaterThan(0.8 * leaseMs);
       await worker.stop();
+    });
+
+    it('waits when the server does not answer at the start, and leads once it does', async () => {
+      const lines: string[] = [];
+      const logger = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
+      const options = { partitions: 8, leaseMs: LEASE_MS, replicas: 1 };
+      const led = new Map<number, LedPartitions>();
+      const worker = new LedPartitions(new NatsPartitionLeases(await bus.connect(), options, logger), led);
+      bus.engine.pause();
+      const starting = worker.start();
+      starting.catch(() => bus.engine.resume());
+      await until('the line', () => lines.some((line) => line.includes('partitions cannot be led yet')));
+      bus.engine.resume();
+      await starting;
+      await until('every partition to be led', () => led.size === 8);
+      await worker.worker.stop();
     });
 
     it('takes a lease for lost when the server does not answer, and has it again afterwards', async () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Lease, PartitionLeases, PartitionWork } from '../leases/partition-leases.js';
 import { fairShare } from './fair-share.js';
@@ -9,6 +10,7 @@ const RENEWALS_A_KEY = 3;
 const LOOKS_A_LEASE = 20;
 /** The server looks for keys that are over no more often. */
 const REMOVAL_MS = 250;
+const PAUSE_MS = 200;
 
 export interface PartitionLeasesOptions {
   readonly partitions: number;
@@ -48,8 +50,8 @@ export class NatsPartitionLeases implements PartitionLeases {
 
   async start(work: PartitionWork): Promise<void> {
     this.work = work;
-    const bucket = await this.soundBucket();
-    await bucket.put(this.ownKey, this.worker);
+    const bucket = await this.join();
+    if (bucket === null) return;
     this.endChanges = bucket.onChange(() => this.lookNow());
     await this.look();
     bucket.tellChange();
@@ -64,6 +66,26 @@ export class NatsPartitionLeases implements PartitionLeases {
     await this.bucket?.giveBack(this.ownKey, this.worker).catch(() => undefined);
     for (const lease of this.held.values()) lease.end();
     await Promise.all(this.working.values());
+  }
+
+  /** Waits until NATS answers, whenever that is. Null when it is stopped before. */
+  private async join(): Promise<LeaseBucket | null> {
+    let told = '';
+    while (!this.isStopping) {
+      try {
+        const bucket = await this.soundBucket();
+        await bucket.put(this.ownKey, this.worker);
+        return bucket;
+      } catch (error) {
+        if (this.connection.isClosed) throw error;
+        this.bucketIsSound = false;
+        const reason = error instanceof Error ? error.message : String(error);
+        if (reason !== told) this.logger.warn({ reason }, 'partitions cannot be led yet');
+        told = reason;
+        await sleep(PAUSE_MS);
+      }
+    }
+    return null;
   }
 
   private get ownKey(): string {
