@@ -384,6 +384,35 @@ describeWithOwnEngines(['nats'], 'submits over NATS when things fail', () => {
     expect(stream.count('unknown')).toBe(4000);
   });
 
+  it('gives a reader no more bytes than it has room for, and all in order', async () => {
+    const count = 1000;
+    await (await newLog().open(partition, store.position)).close();
+    const large = JSON.stringify(aSubmit({ content: 'x'.repeat(64 << 10) }));
+    for (let sent = 0; sent < count; sent += 100) {
+      const publishes = Array.from({ length: 100 }, () =>
+        worker.jetstream.publish(submitSubject(partition), large),
+      );
+      await Promise.all(publishes);
+    }
+    const reader = bus.closedAfter(await newLog().open(partition, store.position));
+    const { consumers } = await manager();
+    const readers = async () =>
+      (await consumers.list(submitStream(partition)).next()).filter(
+        ({ delivered }) => delivered.consumer_seq > 0,
+      );
+    await until('the request to be over', async () => (await readers())[0]?.num_waiting === 0);
+    const [before] = await readers();
+    expect(before!.delivered.consumer_seq).toBeLessThanOrEqual(128);
+    const read: number[] = [];
+    while (read.length < count) read.push(...(await reader.next(50)).map(({ position }) => position));
+    expect(read).toEqual(Array.from({ length: count }, (_, index) => index + 1));
+    // By one consumer: that a request was over was nothing irregular.
+    const after = await readers();
+    expect(after.map(({ name, delivered }) => [name, delivered.consumer_seq])).toEqual([
+      [before!.name, count],
+    ]);
+  });
+
   it('hands on what is no JSON, so that it can be set aside', async () => {
     const reader = bus.closedAfter(await newLog().open(partition, store.position));
     await worker.jetstream.publish(submitSubject(partition), 'no JSON');

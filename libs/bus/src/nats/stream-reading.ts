@@ -7,6 +7,11 @@ import type { BusConnection } from './nats-connection.js';
 /** How long the server keeps the consumer of a reader that died, or that has no room for more. */
 const FORGOTTEN_AFTER_MS = 60_000;
 const REQUEST_EXPIRES_MS = 30_000;
+/** Of the messages that wait here; twice what the server takes at most where that is more, or the largest never came. */
+const WAITING_BYTES_MAX = 8 << 20;
+const HEADERS_BYTES = 64 << 10;
+/** Status 409 has many reasons, and this one only says that a request is over. */
+const BYTES_USED_UP = 'Message Size Exceeds MaxBytes';
 const HEARTBEAT_MS = 2000;
 const SILENCE_MS = 5000;
 const WATCH_MS = 1000;
@@ -49,6 +54,7 @@ export interface ReadingOptions {
  */
 export class StreamReading {
   private readonly queue: StreamMessage[] = [];
+  private queueBytes = 0;
   private opening: Opening | null = null;
   private position: number;
   private last: StreamMessage | null = null;
@@ -88,6 +94,7 @@ export class StreamReading {
     while (!this.closing.signal.aborted) {
       if (this.queue.length > 0) {
         const messages = this.queue.splice(0, max);
+        for (const { data } of messages) this.queueBytes -= data.length;
         this.pull();
         return messages;
       }
@@ -151,30 +158,37 @@ export class StreamReading {
     this.pending = delivery.pending;
     this.last = { position: delivery.position, data: message.data, headers: message.headers };
     this.queue.push(this.last);
+    this.queueBytes += message.data.length;
     this.pull();
     this.wake();
   }
 
   private takeStatus(opening: Opening, { headers }: Msg): void {
-    const code = headers?.code ?? 0;
+    const { code = 0, description = `status ${code}` } = headers ?? {};
     if (code === 100) return;
-    if (code !== 404 && code !== 408) return this.reopen(headers?.description ?? `status ${code}`);
-    // A request is over; what it did not bring may be asked for again.
-    const left = Number(headers?.get('Nats-Pending-Messages'));
-    opening.credit = Math.max(0, opening.credit - (Number.isInteger(left) ? left : opening.credit));
+    if (code !== 404 && code !== 408 && description !== BYTES_USED_UP) return this.reopen(description);
+    // The request is over; what it did not bring may be asked for again.
+    opening.credit = 0;
     this.pull();
   }
 
-  /** Asks for as many as there is room for, in large portions. */
+  /** Asks for as many as there is room for, in large portions, and one after the other: each has all of the room. */
   private pull(): void {
     const { opening } = this;
     const { connection, stream, queueMax } = this.options;
-    if (opening === null || !connection.isConnected) return;
-    const room = queueMax - this.queue.length - opening.credit;
-    if (room < queueMax / 2) return;
-    if (opening.credit === 0) opening.heardAt = performance.now();
-    opening.credit += room;
-    const request = { batch: room, expires: nanos(REQUEST_EXPIRES_MS), idle_heartbeat: nanos(HEARTBEAT_MS) };
+    if (opening === null || opening.credit > 0 || !connection.isConnected) return;
+    const bytesMax = Math.max(WAITING_BYTES_MAX, 2 * (connection.maxPayload + HEADERS_BYTES));
+    const room = queueMax - this.queue.length;
+    const bytes = bytesMax - this.queueBytes;
+    if (room < queueMax / 2 || bytes < bytesMax / 2) return;
+    opening.heardAt = performance.now();
+    opening.credit = room;
+    const request = {
+      batch: room,
+      max_bytes: bytes,
+      expires: nanos(REQUEST_EXPIRES_MS),
+      idle_heartbeat: nanos(HEARTBEAT_MS),
+    };
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${opening.consumer}`;
     connection.nats.publish(subject, JSON.stringify(request), { reply: opening.inbox });
   }
@@ -241,7 +255,7 @@ export class StreamReading {
 /** One consumer, and what came of it. */
 class Opening {
   readonly inbox = createInbox();
-  /** Messages that were asked for and have not come. */
+  /** Messages that were asked for and have not come. A request that ends unnoticed is found by the silence. */
   credit = 0;
   /** The consumer's own number of the last that came. */
   delivered = 0;
