@@ -83,7 +83,7 @@ describeWithOwnEngines(['nats'], 'leases over NATS', () => {
       const lines: string[] = [];
       const logger = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
       const options = { partitions: 8, leaseMs: LEASE_MS, replicas: 1 };
-      const led = new Map<number, LedPartitions>();
+      const led = new Leaders();
       const worker = new LedPartitions(new NatsPartitionLeases(await bus.connect(), options, logger), led);
       bus.engine.pause();
       const starting = worker.start();
