@@ -293,7 +293,7 @@ const DELIVERY = {
     whole(200, HOUR_MS),
     '30000',
     '60000',
-    'How long a session outlives the gateway that stopped renewing it.',
+    'How long a session outlives the gateway that stopped renewing it. Below 15000 users may be shown offline while one of several presence services stands still.',
   ),
 } as const satisfies Record<string, Variable>;
 
