@@ -6,7 +6,7 @@ const MB = 1 << 20;
 const starling = useStarling({
   env: {
     MAX_OUTBOUND_BYTES: String(MB),
-    MAX_PACKET_BYTES: '300000',
+    MAX_PACKET_BYTES: '230000',
     PACKETS_PER_SECOND: '100000',
     PACKETS_BURST: '100000',
   },

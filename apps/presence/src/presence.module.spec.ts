@@ -187,12 +187,14 @@ describe('PresenceModule over the bus', () => {
   });
 
   it('stops its timer with the module', async () => {
-    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-    const before = timers();
+    const begun = jest.spyOn(globalThis, 'setInterval');
+    const ended = jest.spyOn(globalThis, 'clearInterval');
     await start();
-    expect(timers()).toBeGreaterThan(before);
+    const timers = begun.mock.results.map(({ value }) => value as NodeJS.Timeout);
+    expect(timers).not.toEqual([]);
     await app.close();
-    expect(timers()).toBe(before);
+    for (const timer of timers) expect(ended).toHaveBeenCalledWith(timer);
+    jest.restoreAllMocks();
   });
 
   it('refuses requests with a field missing or not valid, by the name of the field', async () => {

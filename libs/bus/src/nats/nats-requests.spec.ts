@@ -17,19 +17,8 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
   });
   afterAll(() => bus.stop());
 
-  async function serve({
-    stillMs,
-    url = bus.url,
-  }: { stillMs?: number; url?: string } = {}): Promise<INestMicroservice> {
-    const module = await Test.createTestingModule({ imports: [ContractModule] }).compile();
-    const server = natsRequestServer({ servers: [url], name: 'server' }, 'contract', stillMs);
-    const app = module.createNestMicroservice({ ...server, logger: false });
-    await app.listen();
-    return app;
-  }
-
   requestClientContract(async ({ timeoutMs }) => {
-    const app = await serve();
+    const app = await serve(bus.url);
     const proxy = natsRequestProxy({ servers: [bus.url], name: 'client' });
     return {
       client: new NestRequestClient(proxy, new BusMetrics(new Registry()), timeoutMs),
@@ -40,25 +29,8 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
     };
   });
 
-  it('carries out nothing that was asked before its process stood still: who asked may have given up', async () => {
-    const app = await serve({ stillMs: 1000 });
-    const proxy = natsRequestProxy({ servers: [bus.url], name: 'client' });
-    const client = new NestRequestClient(proxy, new BusMetrics(new Registry()), 60_000);
-    await client.request(Greet, { name: 'Ann' });
-    const waiting = client.request(Greet, { name: 'Ben' }).catch((error: unknown) => error);
-    await new Promise(setImmediate);
-    standStill(1500);
-    expect(await waiting).toMatchObject({ error: 'UNAVAILABLE' });
-    const again = async () => client.request(Greet, { name: 'Cem' }).catch(() => null);
-    expect(await until('the next reply', again)).toEqual({ greeting: 'hello Cem' });
-    standStill(500);
-    expect(await client.request(Greet, { name: 'Dan' })).toEqual({ greeting: 'hello Dan' });
-    await proxy.close();
-    await app.close();
-  });
-
   it('refuses what has no reply at once when the connection is lost, which no reply outlives', async () => {
-    const app = await serve();
+    const app = await serve(bus.url);
     const line = await Line.to(bus.url);
     const proxy = natsRequestProxy({ servers: [line.url], name: 'client' });
     const client = new NestRequestClient(proxy, new BusMetrics(new Registry()), 60_000);
@@ -74,7 +46,7 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
   });
 
   it('leaves a server that takes nothing more, though it has much to send to it', async () => {
-    const app = await serve();
+    const app = await serve(bus.url);
     const line = await Line.to(bus.url);
     const proxy = natsRequestProxy({ servers: [line.url], name: 'client' });
     const client = new NestRequestClient(proxy, new BusMetrics(new Registry()), 60_000);
@@ -94,7 +66,7 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
 
   it('leaves it on the side that answers, too', async () => {
     const line = await Line.to(bus.url);
-    const app = await serve({ url: line.url });
+    const app = await serve(line.url);
     const proxy = natsRequestProxy({ servers: [bus.url], name: 'client' });
     const client = new NestRequestClient(proxy, new BusMetrics(new Registry()), 1000);
     await client.request(Greet, { name: 'Ann' });
@@ -113,6 +85,43 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
 
 /** More than the system takes of a socket. */
 const MANY = Array.from({ length: 64 }, () => 'x'.repeat(1 << 19));
+
+/** No other server of the service is there, which would answer in its place. */
+describeWithEngines(['nats'], 'the server of requests over NATS', () => {
+  it('carries out nothing that was asked before its process stood still: who asked may have given up', async () => {
+    const bus = await BusOnNats.start();
+    const line = await Line.to(bus.url);
+    const app = await serve(line.url, 1000);
+    const { nats } = await bus.connect();
+    const greet = async (name: string): Promise<unknown> => {
+      const request = JSON.stringify({ pattern: Greet.name, data: { name }, id: name });
+      return (await nats.request(Greet.name, request, { timeout: 20_000 })).json();
+    };
+    try {
+      expect(await greet('Ann')).toMatchObject({ response: { greeting: 'hello Ann' } });
+      line.silence('from the engine');
+      const waiting = greet('Ben');
+      await nats.flush();
+      standStill(1500);
+      line.resume();
+      expect(await waiting).toMatchObject({ id: 'Ben', err: { refusal: 'UNAVAILABLE' } });
+      const again = async () => 'response' in ((await greet('Cem')) as object);
+      await until('requests to be carried out again', again);
+    } finally {
+      await app.close();
+      await line.close();
+      await bus.stop();
+    }
+  });
+});
+
+async function serve(url: string, stillMs?: number): Promise<INestMicroservice> {
+  const module = await Test.createTestingModule({ imports: [ContractModule] }).compile();
+  const server = natsRequestServer({ servers: [url], name: 'server' }, 'contract', stillMs);
+  const app = module.createNestMicroservice({ ...server, logger: false });
+  await app.listen();
+  return app;
+}
 
 /** As a process that is stopped by a signal does. */
 function standStill(ms: number): void {
