@@ -11,7 +11,10 @@ import {
   useStarling,
 } from '@starling/testing';
 
-const starling = useStarling({ env: { MAX_BROKEN_FRAMES: '5', MAX_PACKET_BYTES: '2048' } });
+const starling = useStarling({
+  env: { MAX_BROKEN_FRAMES: '5', MAX_PACKET_BYTES: '2048' },
+  cluster: { gatewaysOnly: true },
+});
 
 const HEARTBEAT = Buffer.from('{"version":1,"command":17}');
 

@@ -26,7 +26,7 @@ function closingPush(client: ChatClient) {
 }
 
 describe('multi, which is the default', () => {
-  const starling = useStarling();
+  const starling = useStarling({ cluster: { gatewaysOnly: true } });
 
   it('lets every session of a user stand', async () => {
     const ann = unique('ann');
@@ -39,7 +39,7 @@ describe('multi, which is the default', () => {
 });
 
 describe('single', () => {
-  const starling = useStarling({ env: { DEVICE_POLICY: 'single' } });
+  const starling = useStarling({ env: { DEVICE_POLICY: 'single' }, cluster: { gatewaysOnly: true } });
 
   it.each(FORMS)('tells the older session why and closes it, on whatever gateway (%s)', async (form) => {
     const ann = unique('ann');
@@ -146,6 +146,7 @@ describe('single', () => {
 describe('one-per-platform', () => {
   const starling = useStarling({
     env: { DEVICE_POLICY: 'one-per-platform', MAX_CONNECTIONS_PER_USER: '3' },
+    cluster: { gatewaysOnly: true },
   });
 
   it('lets one session of each platform stand, and one of those that name none', async () => {

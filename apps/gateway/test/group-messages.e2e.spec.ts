@@ -1,6 +1,9 @@
 import { accepted, type ChatClient, expectRefusal, type Form, unique, useStarling } from '@starling/testing';
 
-const starling = useStarling({ env: { MAX_JSON_DEPTH: '8', MAX_JSON_KEYS: '50' } });
+const starling = useStarling({
+  env: { MAX_JSON_DEPTH: '8', MAX_JSON_KEYS: '50' },
+  cluster: { gatewaysOnly: true },
+});
 
 const FORMS: Form[] = ['object', 'frame', 'bytes'];
 

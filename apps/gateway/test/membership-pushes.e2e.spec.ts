@@ -1,6 +1,6 @@
 import { accepted, fence, unique, useStarling } from '@starling/testing';
 
-const starling = useStarling();
+const starling = useStarling({ cluster: { gatewaysOnly: true } });
 
 it('tell a user’s other connections that they joined and quit', async () => {
   const ann = await starling.login(unique('ann'), {}, { push: true });

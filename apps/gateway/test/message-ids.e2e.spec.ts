@@ -8,7 +8,7 @@ import {
   useStarling,
 } from '@starling/testing';
 
-const starling = useStarling({ env: { MAX_ID_LENGTH: '40' } });
+const starling = useStarling({ env: { MAX_ID_LENGTH: '40' }, cluster: { gatewaysOnly: true } });
 
 const FORMS: Form[] = ['object', 'frame', 'bytes'];
 

@@ -1,6 +1,6 @@
 import { accepted, type Form, unique, useStarling } from '@starling/testing';
 
-const starling = useStarling();
+const starling = useStarling({ cluster: { gatewaysOnly: true } });
 
 const FORMS: Form[] = ['object', 'frame', 'bytes'];
 

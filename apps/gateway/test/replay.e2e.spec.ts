@@ -186,7 +186,7 @@ it('survives the end of the server', async () => {
 });
 
 it('ends with the lease', async () => {
-  const short = new Starling();
+  const short = new Starling({ cluster: { gatewaysOnly: true } });
   await short.start({ REPLAY_LEASE_MS: '300' });
   try {
     const ann = await short.login('ann');

@@ -8,7 +8,7 @@ import {
   useStarling,
 } from '@starling/testing';
 
-const starling = useStarling({ env: { PACKETS_BURST: '2000' } });
+const starling = useStarling({ env: { PACKETS_BURST: '2000' }, cluster: { gatewaysOnly: true } });
 
 const FORMS: Form[] = ['object', 'frame', 'bytes'];
 

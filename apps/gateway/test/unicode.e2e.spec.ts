@@ -8,7 +8,7 @@ import {
   useStarling,
 } from '@starling/testing';
 
-const starling = useStarling();
+const starling = useStarling({ cluster: { gatewaysOnly: true } });
 
 const FORMS: Form[] = ['object', 'frame', 'bytes'];
 const PAIRS = FORMS.flatMap((from) => FORMS.map((to) => [from, to] as const));

@@ -6,8 +6,8 @@ export interface Packet {
   [field: string]: any;
 }
 
-/** Longer texts are shortened: errors of the suites name packets. */
+/** Longer texts are shortened, around the middle: the fields of an answer, such as its code, come last. */
 export function show(packet: unknown): string {
   const text = JSON.stringify(packet) ?? String(packet);
-  return text.length > 400 ? `${text.slice(0, 400)}… (${text.length})` : text;
+  return text.length > 500 ? `${text.slice(0, 150)} … ${text.slice(-350)} (${text.length})` : text;
 }

@@ -6,6 +6,7 @@ import { startMongo, startNats, startRedis } from '../engines/start-engine.js';
 import type { StartedProcess } from '../process/started-process.js';
 import { PATIENCE_MS, until } from '../process/until.js';
 import { type Installation, ready, type Service, spawnApp } from './installation.js';
+import { type Back, sharedBack } from './shared-back/shared-back.js';
 
 export type Engines = Readonly<Record<EngineName, Engine>>;
 
@@ -22,8 +23,8 @@ export interface ClusterOptions {
    */
   readonly engines?: Engines;
   /**
-   * Only the gateways are its own, and only they have its `env`: all that stands behind them is that of the test file,
-   * since starting it costs most of what a short test costs. Not for tests that stop or disturb it.
+   * Only the gateways are its own, and only they have its `env`: all that stands behind them is shared with other
+   * tests, see `sharedBack`. Not for tests that stop or disturb it, nor for names of users and groups that others use.
    */
   readonly gatewaysOnly?: boolean;
   /** Beyond the configuration of all: that of one process, numbered from 0 in its app; also when it is restarted. */
@@ -39,8 +40,9 @@ export class ClusterInstallation implements Installation {
   /** Those that run, or ran last; gateways first, in the order in which they are stopped. */
   services: Service[] = [];
   private started: StartedProcess[] = [];
+  /** Its own. */
   private engines: Engines | null = null;
-  private mongoUrl = '';
+  private knownBack: Back | null = null;
   private startEnv: Environment = {};
   private readonly alterations: Map<string, Alteration>;
 
@@ -59,9 +61,15 @@ export class ClusterInstallation implements Installation {
     return this.of('gateway');
   }
 
+  /** Once it was started. */
+  get back(): Back {
+    if (this.knownBack === null) throw new Error('the cluster was never started');
+    return this.knownBack;
+  }
+
   /** Its own database, for tests that compare what clients saw with what was stored. */
   get databaseUrl(): string {
-    return this.mongoUrl;
+    return this.back.mongoUrl;
   }
 
   of(app: string): Service[] {
@@ -131,7 +139,7 @@ export class ClusterInstallation implements Installation {
   }
 
   async dispose(): Promise<void> {
-    if (this.options.engines || this.options.gatewaysOnly || !this.engines) return;
+    if (this.options.engines || !this.engines) return;
     await Promise.all([this.engines.nats.stop(), this.engines.redis.stop()]);
   }
 
@@ -150,9 +158,9 @@ export class ClusterInstallation implements Installation {
   }
 
   private async prepare(): Promise<void> {
-    if (this.engines) return;
+    if (this.knownBack) return;
     if (this.options.gatewaysOnly) {
-      ({ engines: this.engines, mongoUrl: this.mongoUrl } = await backOfThisFile());
+      this.knownBack = await sharedBack();
       return;
     }
     this.engines = this.options.engines ?? {
@@ -160,15 +168,15 @@ export class ClusterInstallation implements Installation {
       redis: await startRedis(),
       mongodb: await mongoOfThisFile(),
     };
-    this.mongoUrl = freshDatabase(this.engines.mongodb.url);
+    const { nats, redis, mongodb } = this.engines;
+    this.knownBack = { natsUrl: nats.url, redisUrl: redis.url, mongoUrl: freshDatabase(mongodb.url) };
   }
 
   private get environment(): Environment {
-    const { nats, redis } = this.engines ?? {};
     return {
-      NATS_URL: nats?.url ?? 'nats://127.0.0.1:1',
-      REDIS_URL: redis?.url ?? 'redis://127.0.0.1:1',
-      MONGODB_URL: this.mongoUrl || 'mongodb://127.0.0.1:1/none',
+      NATS_URL: this.knownBack?.natsUrl ?? 'nats://127.0.0.1:1',
+      REDIS_URL: this.knownBack?.redisUrl ?? 'redis://127.0.0.1:1',
+      MONGODB_URL: this.knownBack?.mongoUrl ?? 'mongodb://127.0.0.1:1/none',
       ...this.env,
     };
   }
@@ -184,24 +192,9 @@ function mongoOfThisFile(): Promise<Engine> {
   return (mongo ??= startMongo());
 }
 
-let back: Promise<ClusterInstallation> | null = null;
-
-function backOfThisFile(): Promise<ClusterInstallation> {
-  return (back ??= (async () => {
-    const cluster = new ClusterInstallation({}, { gateways: 0 });
-    await cluster.start({});
-    return cluster;
-  })());
-}
-
 /** After the last cluster of a test file. */
 export async function stopWhatThisFileShares(): Promise<void> {
-  const [stoppingBack, stoppingMongo] = [back, mongo];
-  back = mongo = null;
-  const cluster = await stoppingBack;
-  await cluster?.end('SIGTERM');
-  await cluster?.dispose();
-  await (await stoppingMongo)?.stop();
-  const broken = cluster?.processes.find(({ exit }) => exit?.code !== 0);
-  if (broken) throw broken.error('did not stop cleanly on SIGTERM');
+  const stopping = mongo;
+  mongo = null;
+  await (await stopping)?.stop();
 }

@@ -11,10 +11,12 @@ export function useStarling(options: StarlingOptions = {}): Starling {
   return starling;
 }
 
+/** Files are begun one after the other, in less time than this takes to come around (17 hours). */
+const FILE_TAG = Date.now().toString(36).slice(-5);
 let lastName = 0;
 
-/** Names nobody else in this test file has: users and groups of tests that share a server. */
+/** Names nobody else has: users and groups of tests that share a server, or what stands behind it. */
 export function unique(name: string): string {
   lastName += 1;
-  return `${name}-${lastName}`;
+  return `${name}-${FILE_TAG}${lastName}`;
 }
