@@ -189,16 +189,17 @@ it('ends with the lease', async () => {
   const short = new Starling({ cluster: { gatewaysOnly: true } });
   await short.start({ REPLAY_LEASE_MS: '300' });
   try {
-    const ann = await short.login('ann');
-    const ben = await short.loginBytes('ben');
-    accepted(await ann.join('room'));
-    accepted(await ben.join('room'));
+    const group = unique('group');
+    const ann = await short.login(unique('ann'));
+    const ben = await short.loginBytes(unique('ben'));
+    accepted(await ann.join(group));
+    accepted(await ben.join(group));
     await caughtUp(ann, ben);
     await ben.close();
-    accepted(await ann.sendToGroup('room', 'too long ago'));
+    accepted(await ann.sendToGroup(group, 'too long ago'));
     const over = Date.now() + 1500;
     await until('the end of the lease', () => Date.now() > over);
-    const back = await short.loginBytes('ben');
+    const back = await short.loginBytes(ben.userId);
     await fence(ann, back);
     expect(contents(back)).not.toContain('too long ago');
   } finally {
