@@ -6,7 +6,7 @@ import { startMongo, startNats, startRedis } from '../engines/start-engine.js';
 import type { StartedProcess } from '../process/started-process.js';
 import { PATIENCE_MS, until } from '../process/until.js';
 import { type Installation, ready, type Service, spawnApp } from './installation.js';
-import { type Back, sharedBack } from './shared-back/shared-back.js';
+import { type Back, backOfWorker } from './back/back-of-worker.js';
 
 export type Engines = Readonly<Record<EngineName, Engine>>;
 
@@ -24,7 +24,7 @@ export interface ClusterOptions {
   readonly engines?: Engines;
   /**
    * Only the gateways are its own, and only they have its `env`: all that stands behind them is shared with other
-   * tests, see `sharedBack`. Not for tests that stop or disturb it, nor for names of users and groups that others use.
+   * tests, see `backOfWorker`. Not for tests that stop or disturb it, nor for names of users and groups that others use.
    */
   readonly gatewaysOnly?: boolean;
   /** Beyond the configuration of all: that of one process, numbered from 0 in its app; also when it is restarted. */
@@ -160,7 +160,7 @@ export class ClusterInstallation implements Installation {
   private async prepare(): Promise<void> {
     if (this.knownBack) return;
     if (this.options.gatewaysOnly) {
-      this.knownBack = await sharedBack();
+      this.knownBack = await backOfWorker();
       return;
     }
     this.engines = this.options.engines ?? {

@@ -22,7 +22,7 @@ const START_PATIENCE_MS = 80_000;
  * That of all test files which one worker of jest runs, since starting it costs most of what a short test costs. The
  * first file that asks has it started by a process of its own, which stops it when the worker has ended.
  */
-export async function sharedBack(): Promise<Back> {
+export async function backOfWorker(): Promise<Back> {
   const place = join(tmpdir(), `starling-test-back-${process.pid}.json`);
   return keptAt(place) ?? (await keepAt(place));
 }
@@ -38,7 +38,7 @@ function keptAt(place: string): Back | null {
 }
 
 async function keepAt(place: string): Promise<Back> {
-  const main = resolve('libs/testing/src/starling/shared-back/keep-back.ts');
+  const main = resolve('libs/testing/src/starling/back/keep-back.ts');
   const keeper = spawn(process.execPath, ['--import', resolve('deploy/typescript.mjs'), main, place], {
     // It ends with its standard input. Ctrl-C in a terminal is not for it: the gateways go first.
     stdio: ['pipe', 'ignore', 'inherit'],

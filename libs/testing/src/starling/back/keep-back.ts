@@ -1,9 +1,9 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { ClusterInstallation, stopWhatThisFileShares } from '../cluster-installation.js';
-import type { KeptBack } from './shared-back.js';
+import type { KeptBack } from './back-of-worker.js';
 
 /**
- * Run by `sharedBack` with the name of a file: starts a cluster without gateways, writes to the file where it is, and
+ * Run by `backOfWorker` with the name of a file: starts a cluster without gateways, writes to the file where it is, and
  * stops it when standard input ends, or when something of it has ended, so that the next test file gets another.
  */
 const place = process.argv[2]!;
