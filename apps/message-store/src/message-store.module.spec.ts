@@ -26,6 +26,7 @@ import { SQLITE, SqliteDatabase } from '@starling/storage';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { MessageStoreModule } from './index.js';
+import { MESSAGE_REPOSITORY, type MessageRepository } from './repository/message-repository.js';
 
 const PARTITIONS = 4;
 const SEA = groupConversation('sea');
@@ -208,6 +209,14 @@ describe('message-store', () => {
       await sayTimes(SEA, 3);
       await app.get<SqliteDatabase>(SQLITE).transaction([{ sql: 'DELETE FROM messages WHERE seq = 2' }]);
       expect((await repair(1, 3)).map(({ message }) => message === null)).toEqual([false, true, false]);
+    });
+
+    it('says so of none that the server of MongoDB does not know yet which has just become the primary', async () => {
+      await sayTimes(SEA, 3);
+      const repository = app.get<MessageRepository>(MESSAGE_REPOSITORY);
+      const behind = jest.spyOn(repository, 'messages').mockResolvedValueOnce([]);
+      expect((await repair(1, 3)).map(({ message }) => message?.seq)).toEqual([1, 2, 3]);
+      behind.mockRestore();
     });
 
     it('answers fewer large messages at once, from the lowest, and all of them in the end', async () => {

@@ -44,6 +44,19 @@ export class HistoryService {
     to: number,
     afterPosition: number,
   ): Promise<RepairReply> {
+    const reply = await this.readRepair(conversation, from, to, afterPosition);
+    if (reply.entries.every(({ message }) => message !== null)) return reply;
+    // MongoDB's primary may have changed between the head and the messages, to one that is behind for a moment. Its own
+    // head tells how far it is; what is missing below that is not to be had any more.
+    return this.readRepair(conversation, from, to, afterPosition);
+  }
+
+  private async readRepair(
+    conversation: ConversationKey,
+    from: number,
+    to: number,
+    afterPosition: number,
+  ): Promise<RepairReply> {
     const head = await this.headOf(conversation);
     const last = Math.min(to, head);
     const first = await this.firstAfter(conversation, Math.max(1, from), last, afterPosition);

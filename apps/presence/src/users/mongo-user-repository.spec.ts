@@ -7,6 +7,7 @@ import { userRepositoryContract } from './user-repository.contract.js';
 
 const logger = pino({ level: 'silent' });
 
+/** One server here. Elections, rollback and lag of a replica set cannot be tried without one of several members. */
 describeWithEngines(['mongodb'], 'users in MongoDB', () => {
   let engine: Engine;
 
