@@ -10,6 +10,11 @@ export interface RunningProcess {
   stop(): Promise<void>;
 }
 
+interface Life {
+  /** Null until it is ready. */
+  running: RunningProcess | null;
+}
+
 /**
  * The life of every process of Starling: reads the configuration, starts, says that it is ready, and stops in order on
  * SIGTERM or SIGINT. Whatever prevents the start is said in one message for people, and the exit code is 1.
@@ -20,16 +25,11 @@ export async function runProcess(
   const config = readConfig();
   const logger = createLogger(config);
   exitOnCrash(logger);
-  const stopEarly = (signal: NodeJS.Signals) => {
-    logger.info({ signal }, 'stopped before it was ready');
-    process.exit(0);
-  };
-  process.once('SIGTERM', stopEarly).once('SIGINT', stopEarly);
+  const life: Life = { running: null };
+  stopOnSignal(life, logger);
   try {
-    const running = await start(config, logger);
-    process.off('SIGTERM', stopEarly).off('SIGINT', stopEarly);
-    stopOnSignal(running, logger);
-    logger.info(running.facts, 'ready');
+    life.running = await start(config, logger);
+    logger.info(life.running.facts, 'ready');
   } catch (error) {
     refuseToStart(error, logger);
   }
@@ -46,14 +46,21 @@ export function readConfig(): Config {
   }
 }
 
-/** Once; signals that follow change nothing, where without a listener they would end the process at once. */
-function stopOnSignal(running: RunningProcess, logger: Logger): void {
+/**
+ * Once; signals that follow change nothing, where without a listener they would end the process at once. The same
+ * listener from the beginning to the end: one that comes while listeners are changed is lost, and nothing ever stops.
+ */
+function stopOnSignal(life: Life, logger: Logger): void {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
+    if (life.running === null) {
+      logger.info({ signal }, 'stopped before it was ready');
+      process.exit(0);
+    }
     if (isStopping) return;
     isStopping = true;
     logger.info({ signal }, 'stopping');
-    running.stop().then(
+    life.running.stop().then(
       () => {
         logger.info('stopped');
         process.exit(0);
