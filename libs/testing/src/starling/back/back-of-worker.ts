@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { until } from '../../process/until.js';
@@ -27,6 +27,11 @@ export async function backOfWorker(): Promise<Back> {
   return keptAt(place) ?? (await keepAt(place));
 }
 
+/** Where the keeper says what went wrong; gone when nothing did. */
+export function errorsOf(place: string): string {
+  return `${place}.errors`;
+}
+
 function keptAt(place: string): Back | null {
   try {
     const back = JSON.parse(readFileSync(place, 'utf8')) as KeptBack;
@@ -39,15 +44,18 @@ function keptAt(place: string): Back | null {
 
 async function keepAt(place: string): Promise<Back> {
   const main = resolve('libs/testing/src/starling/back/keep-back.ts');
+  // Not this process's own: jest waits for the end of everything that could write to it.
+  const errors = openSync(errorsOf(place), 'w');
   const keeper = spawn(process.execPath, ['--import', resolve('deploy/typescript.mjs'), main, place], {
     // It ends with its standard input. Ctrl-C in a terminal is not for it: the gateways go first.
-    stdio: ['pipe', 'ignore', 'inherit'],
+    stdio: ['pipe', 'ignore', errors],
     detached: true,
   });
+  closeSync(errors);
   keeper.unref();
   (keeper.stdin as typeof keeper.stdin & { unref(): void }).unref();
   const isUp = () => {
-    if (keeper.exitCode !== null) throw new Error(`what tests share has ended (${keeper.exitCode})`);
+    if (keeper.exitCode !== null) throw new Error(`no back: ${readFileSync(errorsOf(place), 'utf8')}`);
     return keptAt(place);
   };
   return until('the services that tests share', isUp, START_PATIENCE_MS);

@@ -1,6 +1,6 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { ClusterInstallation, stopWhatThisFileShares } from '../cluster-installation.js';
-import type { KeptBack } from './back-of-worker.js';
+import { errorsOf, type KeptBack } from './back-of-worker.js';
 
 /**
  * Run by `backOfWorker` with the name of a file: starts a cluster without gateways, writes to the file where it is, and
@@ -20,3 +20,4 @@ rmSync(place, { force: true });
 await cluster.end('SIGTERM');
 await cluster.dispose();
 await stopWhatThisFileShares();
+rmSync(errorsOf(place), { force: true });
