@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { MessageStoreRequest, type Positions, type StoredMessage } from '@starling/bus';
 import { groupConversation, privateConversation, type ConversationKey } from '@starling/protocol';
 import { groupRoom, userRoom, type RoomName } from '@starling/rooms';
@@ -301,8 +303,26 @@ describe('a message of a later membership version', () => {
     receive(commit(CREW, 'dan', 2));
     await jest.advanceTimersByTimeAsync(999);
     expect(connection.seqsOf(CREW)).toEqual([]);
-    await jest.advanceTimersByTimeAsync(1);
+    await jest.advanceTimersByTimeAsync(2);
     expect(connection.seqsOf(CREW)).toEqual([1]);
+  });
+
+  it('hears what came while the process stood still before it asks for the members', async () => {
+    const connection = await listen('ada', [groupRoom('crew')]);
+    const lags: string[] = [];
+    pod.versions.onLag((groupId) => lags.push(groupId));
+    jest.useRealTimers();
+    const server = createServer((socket) => socket.on('data', () => pod.versions.reached('crew', 2)));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const stream = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    await once(stream, 'connect');
+    receive(commit(CREW, 'dan', 2));
+    stream.write('version 2');
+    for (const end = performance.now() + 1100; performance.now() < end;);
+    await once(stream.end(), 'close');
+    server.close();
+    expect(connection.seqsOf(CREW)).toEqual([1]);
+    expect(lags).toEqual([]);
   });
 });
 

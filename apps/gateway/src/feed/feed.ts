@@ -574,12 +574,15 @@ export class Feed {
     const held = this.held.get(groupId);
     if (held !== undefined) return held;
     this.metrics.held.inc();
-    const timer = setTimeout(() => {
+    const isOver = () => {
+      if (this.held.get(groupId) !== begun) return;
       // Whoever still waits holds again, and asks again after the same time.
       this.held.delete(groupId);
       this.versions.lagsBehind(groupId);
       this.resumeWith(groupId, begun.lanes);
-    }, HOLD_PATIENCE_MS).unref();
+    };
+    // After what has come meanwhile was read: it is this process, too, that can have stood still.
+    const timer = setTimeout(() => setImmediate(isOver), HOLD_PATIENCE_MS).unref();
     const begun = { timer, lanes: new Map<Lane, Listener>() };
     this.held.set(groupId, begun);
     return begun;
