@@ -1,3 +1,4 @@
+import { ErrorCode } from '@starling/protocol';
 import {
   accepted,
   type ChatClient,
@@ -17,7 +18,6 @@ import {
   useStarling,
   ViewRecorder,
 } from '@starling/testing';
-import { ErrorCode } from '@starling/protocol';
 
 const USERS = 180;
 /** Of the first users; so there are 200 connections. */

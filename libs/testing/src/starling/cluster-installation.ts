@@ -5,8 +5,8 @@ import { freshDatabase } from '../engines/fresh-database.js';
 import { startMongo, startNats, startRedis } from '../engines/start-engine.js';
 import type { StartedProcess } from '../process/started-process.js';
 import { PATIENCE_MS, until } from '../process/until.js';
+import { type Back, backOfWorker, expectBackOfWorkerAlive } from './back/back-of-worker.js';
 import { type Installation, ready, type Service, spawnApp } from './installation.js';
-import { type Back, backOfWorker } from './back/back-of-worker.js';
 
 export type Engines = Readonly<Record<EngineName, Engine>>;
 
@@ -197,4 +197,5 @@ export async function stopWhatThisFileShares(): Promise<void> {
   const stopping = mongo;
   mongo = null;
   await (await stopping)?.stop();
+  expectBackOfWorkerAlive();
 }

@@ -16,8 +16,10 @@ writeFileSync(`${place}.new`, JSON.stringify({ ...cluster.back, keeper: process.
 renameSync(`${place}.new`, place);
 
 await Promise.race([isOver, hasEnded]);
+const ended = cluster.processes.find(({ exit }) => exit !== null);
+if (ended) process.stderr.write(`${ended.error('has ended').message}\n`);
 rmSync(place, { force: true });
 await cluster.end('SIGTERM');
 await cluster.dispose();
 await stopWhatThisFileShares();
-rmSync(errorsOf(place), { force: true });
+if (!ended) rmSync(errorsOf(place), { force: true });
