@@ -112,6 +112,7 @@ function send(conversation: ConversationKey, sender = 'ben', version = 0): Store
   return message;
 }
 
+const later = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const pass = (ms: number): Promise<void> => jest.advanceTimersByTimeAsync(ms);
 
 describe('a client of the byte endpoint that never syncs', () => {
@@ -294,6 +295,29 @@ describe('a client of the byte endpoint that never syncs', () => {
     const after = await there.login('ada');
     await pass(100);
     expect(after.seqsOf(PAIR)).toEqual([2]);
+  });
+
+  it('is shown nothing again at once after its end, though the store answers with what it knew before that', async () => {
+    const [here] = gateways;
+    const before = await here.login('ada');
+    send(PAIR);
+    await pass(100);
+    const request = store.request.bind(store);
+    jest.spyOn(store, 'request').mockImplementation(async (pattern, payload) => {
+      if (pattern.name === MessageStoreRequest.saveReplay.name) await later(10);
+      const reply = await request(pattern, payload);
+      if (pattern.name === MessageStoreRequest.loadReplay.name) await later(30);
+      return reply;
+    });
+    here.end(before, true);
+    const login = here.login('ada');
+    await pass(100);
+    const after = await login;
+    await pass(100);
+    expect(before.seqsOf(PAIR)).toEqual([1]);
+    expect(after.shown).toEqual([]);
+    here.end(after, true);
+    await pass(100);
   });
 
   it('logs in for the first time beside a thousand others, though each has a number of every partition to save', async () => {

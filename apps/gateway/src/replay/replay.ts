@@ -110,16 +110,19 @@ export class Replay implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
       const base = await this.positions.read();
       return () => this.feed.attach(connection, base);
     }
-    const { replay } = await this.requests.request(MessageStoreRequest.loadReplay, {
-      userId: session.userId,
-    });
-    const base = await this.positions.read();
-    const isFirst = replay === null && !this.users.has(session.userId);
-    const user = this.userDeliveries(session.userId, replay, base);
-    user.connections++;
+    const { userId } = session;
+    let user = this.users.get(userId);
+    // Before the store is asked: its answer may be older than what is being saved of the user, which is kept so.
+    if (user !== undefined) user.connections++;
     try {
+      const { replay } = await this.requests.request(MessageStoreRequest.loadReplay, { userId });
+      const base = await this.positions.read();
+      const isFirst = replay === null && !this.users.has(userId);
+      const found = this.userDeliveries(userId, replay, base);
+      if (user === undefined) found.connections++;
+      user = found;
       // Nothing may be delivered before it is kept where a login after a crash would begin.
-      if (isFirst) await this.saves.ask();
+      if (replay === null) await this.saves.ask();
       const since = user.base;
       const missed = isFirst ? [] : await this.missedSince(since, user);
       const deliveries = new ConnectionDeliveries(
@@ -131,7 +134,7 @@ export class Replay implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
       this.connections.set(connection.id, deliveries);
       return () => this.begin(deliveries, since, base, missed);
     } catch (error) {
-      this.release(user);
+      if (user !== undefined) this.release(user);
       throw error;
     }
   }
