@@ -28,6 +28,12 @@ describe('TokenBucket', () => {
     expect(takeAll(bucket)).toBe(25);
   });
 
+  it('saves up nothing while it is full', () => {
+    const bucket = new TokenBucket(10, 25, () => now);
+    now += 3_600_000;
+    expect(takeAll(bucket)).toBe(25);
+  });
+
   it('loses no share of a token to frequent asking', () => {
     const bucket = new TokenBucket(10, 1, () => now);
     takeAll(bucket);

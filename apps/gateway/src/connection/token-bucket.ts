@@ -15,7 +15,7 @@ export class TokenBucket {
 
   /** False: nothing was left, and nothing was taken. */
   take(): boolean {
-    if (this.tokens < 1) this.refill();
+    this.refill();
     if (this.tokens < 1) return false;
     this.tokens -= 1;
     return true;
