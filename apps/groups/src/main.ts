@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { NatsBusModule, natsOptionsOf, natsRequestServer } from '@starling/bus';
+import { ReadinessChecks } from '@starling/observability';
 import { runProcess, startApp } from '@starling/process';
 
 import { MongoModule } from '@starling/storage';
@@ -13,6 +14,6 @@ await runProcess((config, logger) =>
     logger,
     service: SERVICE,
     imports: [MongoModule, NatsBusModule.register(SERVICE), GroupsModule.onMongodb()],
-    requests: () => natsRequestServer(natsOptionsOf(config, SERVICE), SERVICE),
+    requests: (app) => natsRequestServer(natsOptionsOf(config, SERVICE), SERVICE, app.get(ReadinessChecks)),
   }),
 );

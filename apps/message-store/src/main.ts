@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { NatsBusModule, natsOptionsOf, natsRequestServer } from '@starling/bus';
+import { ReadinessChecks } from '@starling/observability';
 import { runProcess, startApp } from '@starling/process';
 import { RedisRoomEmitterModule } from '@starling/rooms';
 import { MongoModule } from '@starling/storage';
@@ -18,6 +19,6 @@ await runProcess((config, logger) =>
       RedisRoomEmitterModule,
       MessageStoreModule.onMongodb(),
     ],
-    requests: () => natsRequestServer(natsOptionsOf(config, SERVICE), SERVICE),
+    requests: (app) => natsRequestServer(natsOptionsOf(config, SERVICE), SERVICE, app.get(ReadinessChecks)),
   }),
 );

@@ -16,9 +16,17 @@ const PATIENCE_MS = 30_000;
 /** Which of its readiness checks need which engine, by service. */
 const CHECKS: Record<string, Partial<Record<EngineName, string[]>>> = {
   gateway: { nats: ['nats'], redis: ['redis-room-emits', 'redis-room-members'] },
-  'message-store': { nats: ['nats'], redis: ['redis-room-emits'], mongodb: ['message-store', 'mongodb'] },
-  groups: { nats: ['nats'], mongodb: ['mongodb'] },
-  presence: { nats: ['nats'], redis: ['redis-room-emits', 'redis-sessions'], mongodb: ['mongodb'] },
+  'message-store': {
+    nats: ['nats', 'nats-requests'],
+    redis: ['redis-room-emits'],
+    mongodb: ['message-store', 'mongodb'],
+  },
+  groups: { nats: ['nats', 'nats-requests'], mongodb: ['mongodb'] },
+  presence: {
+    nats: ['nats', 'nats-requests'],
+    redis: ['redis-room-emits', 'redis-sessions'],
+    mongodb: ['mongodb'],
+  },
 };
 
 describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'engines that are away', () => {

@@ -42,7 +42,9 @@ describeWithEngines(['nats'], 'NatsBusModule', () => {
       ],
     }).compile();
     const app = module.createNestApplication({ logger: false });
-    app.connectMicroservice(natsRequestServer(natsOptionsOf(config, 'contract'), 'contract'));
+    app.connectMicroservice(
+      natsRequestServer(natsOptionsOf(config, 'contract'), 'contract', app.get(ReadinessChecks)),
+    );
     await app.startAllMicroservices();
     await app.init();
     return app;
@@ -82,9 +84,14 @@ describeWithEngines(['nats'], 'NatsBusModule', () => {
 
     const readiness = app.get(ReadinessChecks);
     readiness.started();
-    await expect(readiness.report()).resolves.toMatchObject({ ready: true, checks: { nats: 'ok' } });
+    await expect(readiness.report()).resolves.toMatchObject({
+      ready: true,
+      checks: { nats: 'ok', 'nats-requests': 'ok' },
+    });
     await app.close();
-    await expect(readiness.report()).resolves.toMatchObject({ checks: { nats: 'failed' } });
+    await expect(readiness.report()).resolves.toMatchObject({
+      checks: { nats: 'failed', 'nats-requests': 'failed' },
+    });
   });
 
   it('refuses to start when NATS would not take the largest packets, and says what to do', async () => {

@@ -14,7 +14,7 @@ import { SUBMIT_PUBLISHER } from '../submits/submit-publisher.js';
 import { BusConnection, type NatsOptions } from './nats-connection.js';
 import { NatsMembershipStream } from './nats-membership-stream.js';
 import { NatsPartitionLeases } from './nats-partition-leases.js';
-import { natsRequestProxy } from './nats-requests.js';
+import { checkRequestProxy, natsRequestProxy } from './nats-requests.js';
 import { NatsSubmitLog } from './nats-submit-log.js';
 import { NatsSubmitPublisher } from './nats-submit-publisher.js';
 import { refuseLittleRoom } from './packet-room.js';
@@ -37,7 +37,9 @@ export class NatsBusModule implements OnApplicationShutdown {
     @Inject(REQUEST_PROXY) private readonly proxy: ClientProxy,
     readiness: ReadinessChecks,
   ) {
-    readiness.add('nats', () => connection.check());
+    readiness.add('nats', async () => {
+      await Promise.all([connection.check(), checkRequestProxy(proxy)]);
+    });
   }
 
   /** `service`: gateway, presence, groups, message-store or admin. */

@@ -46,6 +46,11 @@ export class NatsRequestServer extends ServerNats {
     return undefined;
   }
 
+  /** For readiness: rejects unless NATS answers where the requests come in. */
+  async check(): Promise<void> {
+    await this.unwrap<NatsConnection>().rtt();
+  }
+
   override async close(): Promise<void> {
     clearInterval(this.ticking);
     await super.close();

@@ -1,12 +1,13 @@
 import type { INestMicroservice } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
+import { ReadinessChecks } from '@starling/observability';
 import { describeWithEngines, Line, until } from '@starling/testing';
 import { Registry } from 'prom-client';
 import { BusMetrics } from '../bus-metrics.js';
-import { BusOnNats } from '../../test/bus-on-nats.js';
+import { BusOnNats, SILENT } from '../../test/bus-on-nats.js';
 import { NestRequestClient } from '../requests/nest-request-client.js';
 import { ContractModule, Greet, Hang, requestClientContract } from '../requests/request-client.contract.js';
-import { natsRequestProxy, natsRequestServer } from './nats-requests.js';
+import { checkRequestProxy, natsRequestProxy, natsRequestServer } from './nats-requests.js';
 
 /** One server here. That requests go on at another server of a cluster of NATS cannot be tried without one. */
 describeWithEngines(['nats'], 'requests over NATS', () => {
@@ -43,6 +44,34 @@ describeWithEngines(['nats'], 'requests over NATS', () => {
     await proxy.close();
     await line.close();
     await app.close();
+  });
+
+  it('are told by readiness of each side when its own connection is lost, and when it is there again', async () => {
+    const [asking, answering] = [await Line.to(bus.url), await Line.to(bus.url)];
+    const readiness = new ReadinessChecks(SILENT, 500);
+    const app = await serve(answering.url, undefined, readiness);
+    const proxy = natsRequestProxy({ servers: [asking.url], name: 'client' });
+    readiness.add('asking', () => checkRequestProxy(proxy));
+    const checks = async () => (await readiness.report()).checks;
+    expect(await checks()).toEqual({ asking: 'ok', 'nats-requests': 'ok' });
+    const client = new NestRequestClient(proxy, new BusMetrics(new Registry()));
+    await client.request(Greet, { name: 'Ann' });
+
+    for (const [side, line] of [
+      ['asking', asking],
+      ['nats-requests', answering],
+    ] as const) {
+      line.refuse();
+      line.cut();
+      await until('the loss to be told', async () => (await checks())[side] === 'failed');
+      expect(await checks()).toEqual({ asking: 'ok', 'nats-requests': 'ok', [side]: 'failed' });
+      line.accept();
+      await until('readiness', async () => (await checks())[side] === 'ok');
+      expect(await client.request(Greet, { name: side })).toEqual({ greeting: `hello ${side}` });
+    }
+    await proxy.close();
+    await app.close();
+    await Promise.all([asking.close(), answering.close()]);
   });
 
   it('leaves a server that takes nothing more, though it has much to send to it', async () => {
@@ -115,9 +144,13 @@ describeWithEngines(['nats'], 'the server of requests over NATS', () => {
   });
 });
 
-async function serve(url: string, stillMs?: number): Promise<INestMicroservice> {
+async function serve(
+  url: string,
+  stillMs?: number,
+  readiness = new ReadinessChecks(SILENT),
+): Promise<INestMicroservice> {
   const module = await Test.createTestingModule({ imports: [ContractModule] }).compile();
-  const server = natsRequestServer({ servers: [url], name: 'server' }, 'contract', stillMs);
+  const server = natsRequestServer({ servers: [url], name: 'server' }, 'contract', readiness, stillMs);
   const app = module.createNestMicroservice({ ...server, logger: false });
   await app.listen();
   return app;

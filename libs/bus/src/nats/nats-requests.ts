@@ -1,5 +1,6 @@
 import { ClientNats, type ClientProxy, type CustomStrategy } from '@nestjs/microservices';
 import type { NatsConnection } from '@nats-io/transport-node';
+import type { ReadinessChecks } from '@starling/observability';
 import { REQUEST_TIMEOUT_MS } from '../requests/nest-request-client.js';
 import { connectionOptions, type NatsOptions } from './nats-connection.js';
 import { NatsRequestServer } from './nats-request-server.js';
@@ -19,14 +20,32 @@ export function natsRequestProxy(options: NatsOptions): ClientProxy {
   return proxy as unknown as ClientProxy;
 }
 
+/** For readiness: rejects unless what is asked now leaves for NATS, or nothing was ever asked. */
+export async function checkRequestProxy(proxy: ClientProxy): Promise<void> {
+  await (proxy as unknown as NatsRequestProxy).check();
+}
+
 class NatsRequestProxy extends ClientNats {
   override async createClient(): Promise<NatsConnection> {
     return leaveSilentServers((await super.createClient()) as NatsConnection);
   }
+
+  async check(): Promise<void> {
+    const nats = (await this.connectionPromise) as NatsConnection | null;
+    await nats?.rtt();
+  }
 }
 
-/** For `connectMicroservice`: of all processes of a service, one answers each request. */
-export function natsRequestServer(options: NatsOptions, service: string, stillMs = STILL_MS): CustomStrategy {
+/**
+ * For `connectMicroservice`: of all processes of a service, one answers each request. It has a connection of its own, so
+ * readiness gets a check of its own.
+ */
+export function natsRequestServer(
+  options: NatsOptions,
+  service: string,
+  readiness: ReadinessChecks,
+  stillMs = STILL_MS,
+): CustomStrategy {
   const strategy = new NatsRequestServer(
     {
       ...connectionOptions(options),
@@ -37,5 +56,6 @@ export function natsRequestServer(options: NatsOptions, service: string, stillMs
     },
     stillMs,
   );
+  readiness.add('nats-requests', () => strategy.check());
   return { strategy };
 }
