@@ -121,8 +121,10 @@ class TinyServer {
     // What is under way at the end is not counted; on a busy machine that may be some.
     expect(Math.abs(sent - 0.2 * countedMs)).toBeLessThan(40);
     expect(sent - acknowledged).toBeGreaterThanOrEqual(0);
-    expect(sent - acknowledged).toBeLessThan(40);
-    expect(Math.abs(deliveries - acknowledged * SIZE)).toBeLessThan(40 * SIZE);
+    // What a machine that stood still made up for at the very end is not answered yet.
+    const madeUp = 0.2 * rest.lateness.max;
+    expect(sent - acknowledged).toBeLessThan(40 + madeUp);
+    expect(Math.abs(deliveries - acknowledged * SIZE)).toBeLessThan((40 + madeUp) * SIZE);
     expect(rest).toMatchObject({ missing: 0, refused: 0, overrun: false });
   });
 

@@ -10,7 +10,7 @@ interface Attacked {
 
 /** One server for the attacks of a test file. After each it must be as well as before. */
 export function useAttackedStarling(cluster: ClusterOptions = {}): Attacked {
-  const env = { LOGIN_TIMEOUT_MS: '2000', MAX_CONNECTIONS_PER_ADDRESS: '300', SILENCE_TIMEOUT_MS: '5000' };
+  const env = { LOGIN_TIMEOUT_MS: '6000', MAX_CONNECTIONS_PER_ADDRESS: '300', SILENCE_TIMEOUT_MS: '5000' };
   const starling = useStarling({ env, cluster });
   let before: number;
   beforeAll(async () => {

@@ -132,7 +132,7 @@ describe('with a shared secret', () => {
   );
 
   it('expiry of a token closes the connection with its reason, wherever the token came from', async () => {
-    const expires = Math.floor(Date.now() / 1000) + 3;
+    const expires = Math.floor(Date.now() / 1000) + 6;
     const bound = await Promise.all(
       NAMES.map(async (source) => {
         const ann = unique('ann');

@@ -71,13 +71,16 @@ describe('rate of packets', () => {
 
   it.each(FORMS)('above the limit is refused, and what was refused changes nothing (%s)', async (form) => {
     const [ann, ben] = [await starling.login(unique('ann'), { form }), await starling.login(unique('ben'))];
+    const began = performance.now();
     const answers = await Promise.all(
       Array.from({ length: 35 }, (_, i) => ann.sendTo(ben.userId, `message ${i}`)),
     );
     const passed = answers.filter(({ success }) => success === true);
     const refused = answers.filter(({ success }) => success !== true);
     expect(passed.length).toBeGreaterThanOrEqual(18);
-    expect(passed.length).toBeLessThanOrEqual(32);
+    // A busy machine may take a while to read them.
+    const seconds = (performance.now() - began) / 1000;
+    expect(passed.length).toBeLessThanOrEqual(20 + 10 * seconds + 1);
     for (const answer of refused) expectRefusal(answer, 'RATE_LIMITED');
     await ben.waitForMessage(passed.at(-1)!['content']);
     expect(ben.shown.map(({ content }) => content)).toEqual(passed.map(({ content }) => content));

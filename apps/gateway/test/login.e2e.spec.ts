@@ -105,14 +105,14 @@ describe('sessions', () => {
 });
 
 describe('a connection that does not log in', () => {
-  const starling = useStarling({ env: { LOGIN_TIMEOUT_MS: '1500' }, cluster: { gatewaysOnly: true } });
+  const starling = useStarling({ env: { LOGIN_TIMEOUT_MS: '4000' }, cluster: { gatewaysOnly: true } });
 
   it('is closed after the limit, heartbeats or not, while one that did stays', async () => {
     const bound = await starling.loginBytes(unique('ann'));
     const silent = await starling.connectBytes(unique('ben'));
     const beating = await starling.connectBytes(unique('cem'));
-    const packets = await starling.connect(unique('dot'));
     expect(await beating.heartbeat()).toMatchObject({ command: 18 });
+    const packets = await starling.connect(unique('dot'));
     expect(await silent.waitForClose()).toMatchObject({ code: CloseReason.LOGIN_TIMEOUT.code });
     expect(await beating.waitForClose()).toMatchObject({ code: CloseReason.LOGIN_TIMEOUT.code });
     await packets.waitForClose();

@@ -183,7 +183,7 @@ describe('webim.js', () => {
 });
 
 describe('webim.js with heartbeats as its only sign of life', () => {
-  const starling = useStarling({ env: { SILENCE_TIMEOUT_MS: '1500' }, cluster: { gatewaysOnly: true } });
+  const starling = useStarling({ env: { SILENCE_TIMEOUT_MS: '4000' }, cluster: { gatewaysOnly: true } });
 
   it('stays connected, while a peer that is silent and answers no ping is closed', async () => {
     const ann = await starling.loginBytes(unique('ann'), { autoPong: false });

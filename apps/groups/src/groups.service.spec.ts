@@ -313,7 +313,7 @@ describe('GroupsService', () => {
       }),
       { numRuns: 60 },
     );
-  });
+  }, 120_000);
 });
 
 type Command =

@@ -390,7 +390,7 @@ describeWithOwnEngines(['nats'], 'submits over NATS when things fail', () => {
     const large = JSON.stringify(aSubmit({ content: 'x'.repeat(64 << 10) }));
     for (let sent = 0; sent < count; sent += 100) {
       const publishes = Array.from({ length: 100 }, () =>
-        worker.jetstream.publish(submitSubject(partition), large),
+        worker.jetstream.publish(submitSubject(partition), large, { timeout: 20_000 }),
       );
       await Promise.all(publishes);
     }

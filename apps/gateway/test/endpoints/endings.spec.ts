@@ -25,7 +25,7 @@ const expectCode = (client: ChatClient, code: number) => {
 };
 
 it.each(KINDS)('who does not log in is closed, and nothing stays (%s)', async (kind) => {
-  await serve({ LOGIN_TIMEOUT_MS: '200' });
+  await serve({ LOGIN_TIMEOUT_MS: '1000' });
   const client = await open(kind);
   await client.heartbeat();
   await client.waitForClose();
@@ -37,10 +37,11 @@ it.each(KINDS)('who does not log in is closed, and nothing stays (%s)', async (k
 it.each(KINDS)(
   'an expired token closes with its reason, a login within the limit does not (%s)',
   async (kind) => {
-    await serve({ LOGIN_TIMEOUT_MS: '400' });
-    const [stays, leaves] = [await open(kind), await open(kind)];
+    await serve({ LOGIN_TIMEOUT_MS: '2000' });
+    const stays = await open(kind);
     await stays.login({ expiresInMs: 3_000_000_000 });
-    await leaves.login({ expiresInMs: 500, push: true });
+    const leaves = await open(kind);
+    await leaves.login({ expiresInMs: 2500, push: true });
     await leaves.waitForClose();
     expectCode(leaves, 4003);
     expect(leaves.packets.at(-1)).toMatchObject({
@@ -96,7 +97,7 @@ it('a stopping server waits no longer than it may, for answers and for clients t
   for (const client of kept) if (client instanceof ByteClient) client.pause();
   const began = performance.now();
   await served.app.close();
-  expect(performance.now() - began).toBeLessThan(2000);
+  expect(performance.now() - began).toBeLessThan(10_000);
   for (const client of kept) if (client instanceof ByteClient) client.resume();
   await Promise.all(kept.map((client) => client.waitForClose()));
 });
@@ -134,7 +135,7 @@ it('a connection over the address’s limit is refused, and its place is free ag
 });
 
 it('a silent peer is closed, one that answers pings is not', async () => {
-  await serve({ SILENCE_TIMEOUT_MS: '500' });
+  await serve({ SILENCE_TIMEOUT_MS: '2000' });
   const silent = await ByteClient.connect(served.bytesUrl, 'silent', { autoPong: false });
   const quiet = await ByteClient.connect(served.bytesUrl, 'quiet');
   await Promise.all([silent.login(), quiet.login()]);

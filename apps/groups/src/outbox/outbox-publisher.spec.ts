@@ -167,7 +167,7 @@ describe('OutboxPublisher', () => {
     await outbox.onModuleInit();
     await emptied();
     expect(seen).toEqual(Array.from({ length: 250 }, (_, index) => `left${index + 1}`));
-  });
+  }, 120_000);
 
   it('publishes without a command what another process left while this one runs', async () => {
     const events = [

@@ -77,7 +77,7 @@ export function partitionLeasesContract(
   const newWorker = async (leaseMs?: number) => new LedPartitions(await under.newWorker(leaseMs), led);
 
   it('gives the only worker every partition, held and not ending, by when it has started', async () => {
-    const worker = await newWorker();
+    const worker = await newWorker(LONG_LEASE_MS);
     await worker.start();
     expect(worker.partitions).toEqual(ALL);
     for (const lease of worker.leases.values()) {
@@ -105,7 +105,7 @@ export function partitionLeasesContract(
   });
 
   it('calls again for a partition whose work failed', async () => {
-    const worker = await under.newWorker();
+    const worker = await under.newWorker(LONG_LEASE_MS);
     const calls = new Map<number, number>();
     await worker.start(async ({ partition, ending }) => {
       calls.set(partition, (calls.get(partition) ?? 0) + 1);
@@ -141,11 +141,11 @@ export function partitionLeasesContract(
   });
 
   it('moves no partition that need not be moved', async () => {
-    const [first, second] = [await newWorker(), await newWorker()];
+    const [first, second] = [await newWorker(LONG_LEASE_MS), await newWorker(LONG_LEASE_MS)];
     await first.start();
     await second.start();
     await until('an even share', () => first.leases.size === 4 && second.leases.size === 4);
-    const third = await newWorker();
+    const third = await newWorker(LONG_LEASE_MS);
     await third.start();
     await until('an even share', () => third.leases.size === 2 && led.size === PARTITIONS);
     // Each partition was begun once, and once more where it moved: 4 to the second, 2 to the third.
@@ -154,11 +154,11 @@ export function partitionLeasesContract(
   });
 
   it('hands a partition over only when its work has ended', async () => {
-    const first = await newWorker();
+    const first = await newWorker(LONG_LEASE_MS);
     const { promise, resolve } = Promise.withResolvers<void>();
     first.finishing = promise;
     await first.start();
-    const second = await newWorker();
+    const second = await newWorker(LONG_LEASE_MS);
     await second.start();
     await until('some to be given up', () => {
       return [...first.leases.values()].filter(({ ending }) => ending.aborted).length === 4;

@@ -61,12 +61,13 @@ describeWithEngines(['nats'], 'NatsBusModule', () => {
         for (const received of batch) reader.answer(received, { kind: 'refused', error: 'NOT_A_MEMBER' });
       }
     });
-    await expect(
-      app.get<SubmitPublisher>(SUBMIT_PUBLISHER).submit(aSubmit({ partition: 1 })),
-    ).resolves.toEqual({
-      kind: 'refused',
-      error: 'NOT_A_MEMBER',
-    });
+    const publisher = app.get<SubmitPublisher>(SUBMIT_PUBLISHER);
+    // As long as the logs are not open yet.
+    const isTaken = async () => {
+      const outcome = await publisher.submit(aSubmit({ partition: 1 }));
+      return outcome.kind === 'refused' && outcome.error === 'NOT_ACCEPTED' ? null : outcome;
+    };
+    expect(await until('an answer', isTaken)).toEqual({ kind: 'refused', error: 'NOT_A_MEMBER' });
     await leases.stop();
 
     const seen: number[] = [];
@@ -109,10 +110,10 @@ describeWithEngines(['nats'], 'NatsBusModule', () => {
     const largest = Math.floor((((1 << 20) - (16 << 10)) * 3) / 13);
     const app = await start({ MAX_PACKET_BYTES: String(largest) });
     const content = character.repeat(largest / bytes);
+    const reader = await app.get<SubmitLog>(SUBMIT_LOG).open(0, { position: 0, messageId: null });
     const submitted = app
       .get<SubmitPublisher>(SUBMIT_PUBLISHER)
       .submit(aSubmit({ content, fields: `"content":${JSON.stringify(content)}` }));
-    const reader = await app.get<SubmitLog>(SUBMIT_LOG).open(0, { position: 0, messageId: null });
     const [received] = await reader.next(1);
     expect(received?.submit.content === content).toBe(true);
     reader.answer(received!, { kind: 'refused', error: 'NOT_A_MEMBER' });

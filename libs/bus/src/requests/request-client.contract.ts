@@ -46,7 +46,7 @@ export function requestClientContract(
   let close: () => Promise<void>;
 
   beforeAll(async () => {
-    ({ client, close } = await connect({ timeoutMs: 300 }));
+    ({ client, close } = await connect({ timeoutMs: 2000 }));
   });
   afterAll(() => close());
 

@@ -112,7 +112,7 @@ describeWithEngines(['mongodb'], 'a MongoDB database', () => {
     await insert({ _id: 'counter', kind: 'counter', count: 0 });
     let tries = 0;
     await Promise.all(
-      Array.from({ length: 8 }, () =>
+      Array.from({ length: 4 }, () =>
         database.transaction(async (session) => {
           tries++;
           const found = await database.model(THINGS).findById('counter', null, { session }).lean();
@@ -124,8 +124,8 @@ describeWithEngines(['mongodb'], 'a MongoDB database', () => {
         }),
       ),
     );
-    expect((await database.model(THINGS).findById('counter').lean())?.count).toBe(8);
-    expect(tries).toBeGreaterThan(8);
+    expect((await database.model(THINGS).findById('counter').lean())?.count).toBe(4);
+    expect(tries).toBeGreaterThan(4);
   });
 
   it('leaves nothing of a transaction that its work aborted, or that threw', async () => {

@@ -91,8 +91,8 @@ describeWithEngines(['mongodb'], 'writers to MongoDB', () => {
   });
 
   it('begin again when it was theirs that somebody ended', async () => {
-    const slow = await leaveOpen('b', { lives: false });
     const { database, writers } = await another();
+    const slow = await leaveOpen('b', { lives: false });
     await writers.transaction((session) => count(database, 'b', session));
     slow.goOn();
     await slow.done;

@@ -33,11 +33,7 @@ describeWithEngines(['nats', 'redis', 'mongodb'], 'npm run engines', () => {
     const chosen = Object.entries(ports).flatMap(([engine, port]) => [`--${engine}-port`, String(port)]);
     command = run(...chosen);
     const { lines } = command;
-    await until(
-      'the URLs',
-      () => command!.exit ?? lines.find((line) => line.startsWith('NATS_URL=')),
-      30_000,
-    );
+    await until('the last line', () => command!.exit ?? lines.includes('Ctrl-C stops them.'), 30_000);
     return lines
       .flatMap((line) => Number(/runs \(pid (\d+)\)/.exec(line)?.[1] ?? NaN))
       .filter(Number.isInteger);
@@ -67,8 +63,7 @@ describeWithEngines(['nats', 'redis', 'mongodb'], 'npm run engines', () => {
     await command!.end('SIGKILL');
     await until('the end of the engines', () => !pids.some(isAlive));
     await started();
-    expect(command!.lines).toContain('Ctrl-C stops them.');
-  });
+  }, 120_000);
 
   it('ends, and takes the others with it, when an engine ends by itself', async () => {
     const pids = await started();
