@@ -384,6 +384,17 @@ describeWithOwnEngines(['nats'], 'submits over NATS when things fail', () => {
     expect(stream.count('unknown')).toBe(4000);
   });
 
+  it('is read by one consumer, however many portions that takes', async () => {
+    const count = 2500;
+    const reader = bus.closedAfter(await newLog().open(partition, store.position));
+    const text = JSON.stringify(aSubmit());
+    for (let sent = 0; sent < count; sent++) worker.nats.publish(submitSubject(partition), text);
+    for (let read = 0; read < count;) read += (await reader.next(500)).length;
+    const { consumers } = await manager();
+    const found = await consumers.list(submitStream(partition)).next();
+    expect(found.map(({ delivered }) => delivered.consumer_seq)).toEqual([count]);
+  });
+
   it('gives a reader no more bytes than it has room for, and all in order', async () => {
     const count = 1000;
     await (await newLog().open(partition, store.position)).close();

@@ -10,8 +10,9 @@ const REQUEST_EXPIRES_MS = 30_000;
 /** Of the messages that wait here; twice what the server takes at most where that is more, or the largest never came. */
 const WAITING_BYTES_MAX = 8 << 20;
 const HEADERS_BYTES = 64 << 10;
-/** Status 409 has many reasons, and this one only says that a request is over. */
+/** Status 409 has many reasons, and these two only say that a request is over. */
 const BYTES_USED_UP = 'Message Size Exceeds MaxBytes';
+const ALL_BROUGHT = 'Batch Completed';
 const HEARTBEAT_MS = 2000;
 const SILENCE_MS = 5000;
 const WATCH_MS = 1000;
@@ -165,7 +166,8 @@ export class StreamReading {
 
   private takeStatus(opening: Opening, { headers }: Msg): void {
     const { code = 0, description = `status ${code}` } = headers ?? {};
-    if (code === 100) return;
+    // What was brought is counted, and the next request may be on its way.
+    if (code === 100 || description === ALL_BROUGHT) return;
     if (code !== 404 && code !== 408 && description !== BYTES_USED_UP) return this.reopen(description);
     // The request is over; what it did not bring may be asked for again.
     opening.credit = 0;
