@@ -112,10 +112,11 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'an only message whose room
         const [chatType, to] = kind === 'group' ? [1, group] : [0, ben[0]!.userId];
         const packet = ann.message(to, chatType, content);
         // Not accepted as long as nobody leads the partition.
-        await until('its acknowledgement', async () => (await ann.request(packet))['success']);
+        await until('its acknowledgement', async () => (await ann.request(packet))['success'], 60_000);
         await cluster.restart(await dying);
         await expectOnce(ann, ben, content);
       },
+      120_000,
     );
   });
 });

@@ -13,7 +13,7 @@ export const SLOW_END = 'has ended to commit slowly';
 /** In a group whose id has it, all changes after the first two come late to each gateway without a user named so. */
 export const HEARD_LATE = 'heard of late';
 export const HEARS_AT_ONCE = 'ben';
-const LATE_MS = 2000;
+const LATE_MS = 6000;
 
 /** By app: chances that the product has to live with, made certain. Exercises run with them, with a bug and without. */
 export const CONDITIONS = {

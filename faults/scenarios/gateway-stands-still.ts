@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Scenario } from '../run-scenario.js';
 import { SESSION_LEASE_MS } from '../stage.js';
 import { anyOf } from './any-of.js';
@@ -9,5 +10,5 @@ export const gatewayStandsStill: Scenario = {
   name: 'gateway: SIGSTOP beyond the lease, SIGCONT',
   setup: PLAIN,
   disturb: ({ cluster }, random) =>
-    standStill(anyOf(cluster.of('gateway'), random).process, SESSION_LEASE_MS * (1.3 + random())),
+    standStill(anyOf(cluster.of('gateway'), random).process, delay(SESSION_LEASE_MS * (1.3 + random()))),
 };

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Scenario } from '../run-scenario.js';
 import { anyOf } from './any-of.js';
 import { PLAIN } from './setups.js';
@@ -8,5 +9,5 @@ export const groupsStandsStill: Scenario = {
   name: 'groups: SIGSTOP, SIGCONT',
   setup: PLAIN,
   disturb: ({ cluster }, random) =>
-    standStill(anyOf(cluster.of('groups'), random).process, 2_000 + 2_000 * random()),
+    standStill(anyOf(cluster.of('groups'), random).process, delay(2_000 + 2_000 * random())),
 };

@@ -11,7 +11,7 @@ export const presenceStandsStill: Scenario = {
   async disturb({ cluster }, random) {
     const all = cluster.of('presence').map(({ process }) => ({ process, before: process.logs.length }));
     const ms = SESSION_LEASE_MS * (1.3 + random());
-    await Promise.all(all.map(({ process }) => standStill(process, ms)));
+    await Promise.all(all.map(({ process }) => standStill(process, delay(ms))));
     // By then they have looked for leases that are over, and more than once.
     await delay(SESSION_LEASE_MS);
     const logs = all.flatMap(({ process, before }) => process.logs.slice(before));

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Scenario } from '../run-scenario.js';
 import { PARTITION_LEASE_MS } from '../stage.js';
 import { anyOf } from './any-of.js';
@@ -11,10 +12,8 @@ export const storeStandsStill: Scenario = {
   setup: PLAIN,
   async disturb(stage, random) {
     const { process } = anyOf(stage.cluster.of('message-store'), random);
-    const [takeoverMs] = await Promise.all([
-      takeover(stage, process),
-      standStill(process, PARTITION_LEASE_MS * (1.3 + random())),
-    ]);
-    return { takeoverMs };
+    const takenOver = takeover(stage, process);
+    await standStill(process, Promise.all([takenOver, delay(PARTITION_LEASE_MS * (1.3 + random()))]));
+    return { takeoverMs: await takenOver };
   },
 };

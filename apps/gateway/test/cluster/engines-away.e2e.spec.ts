@@ -13,6 +13,9 @@ type EngineName = keyof Engines;
 
 const PATIENCE_MS = 30_000;
 
+/** A kept connection may have been closed meanwhile. */
+const ONCE = { headers: { connection: 'close' } };
+
 /** Which of its readiness checks need which engine, by service. */
 const CHECKS: Record<string, Partial<Record<EngineName, string[]>>> = {
   gateway: { nats: ['nats'], redis: ['redis-room-emits', 'redis-room-members'] },
@@ -57,10 +60,14 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'engines that are away', ()
       for (const engine of Object.values(engines)) await engine.kill9();
       const started = starling.start();
       started.catch(() => undefined);
-      await until('every process to wait', () => {
-        const { processes } = starling.cluster;
-        return processes.length > 0 && processes.every((process) => waitingLines(process).length > 0);
-      });
+      await until(
+        'every process to wait',
+        () => {
+          const { processes } = starling.cluster;
+          return processes.length > 0 && processes.every((process) => waitingLines(process).length > 0);
+        },
+        2 * PATIENCE_MS,
+      );
       for (const engine of [engines.mongodb, engines.redis, engines.nats]) await engine.restart();
       await started;
       for (const process of starling.cluster.processes) {
@@ -69,7 +76,7 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'engines that are away', ()
       }
       await starling.expectWell();
     },
-    2 * PATIENCE_MS,
+    6 * PATIENCE_MS,
   );
 
   interface Report {
@@ -78,7 +85,7 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'engines that are away', ()
   }
 
   async function readiness(port: number): Promise<Report> {
-    const response = await fetch(`http://127.0.0.1:${port}/readyz`);
+    const response = await fetch(`http://127.0.0.1:${port}/readyz`, ONCE);
     const { checks } = (await response.json()) as { checks: Record<string, 'ok' | 'failed'> };
     return {
       status: response.status,
@@ -108,8 +115,8 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'engines that are away', ()
         const expected = CHECKS[app]![name] ?? [];
         await reported(app, port, { status: expected.length > 0 ? 503 : 200, failed: expected });
         // Or restarts would spread.
-        expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
-        expect((await fetch(`http://127.0.0.1:${port}/metrics`)).status).toBe(200);
+        expect((await fetch(`http://127.0.0.1:${port}/healthz`, ONCE)).status).toBe(200);
+        expect((await fetch(`http://127.0.0.1:${port}/metrics`, ONCE)).status).toBe(200);
       }
       await engines[name].restart();
       for (const { app, port } of services) {

@@ -18,6 +18,9 @@ import {
 } from '@starling/testing';
 import type { mongo as Driver } from 'mongoose';
 
+/** A kept connection may have been closed meanwhile. */
+const ONCE = { headers: { connection: 'close' } };
+
 const PARTITIONS = 8;
 /** Whoever waited for its end would wait longer than any test. */
 const LEASE_MS = 60_000;
@@ -62,7 +65,7 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'partitions on a cluster', 
 
   /** As its metrics say. */
   async function ledBy(store: Store): Promise<number[]> {
-    const text = await (await fetch(`${urlOf(store)}/metrics`)).text();
+    const text = await (await fetch(`${urlOf(store)}/metrics`, ONCE)).text();
     const led = text.matchAll(/^starling_store_backlog\{partition="(\d+)"\}/gm);
     return [...led].map(([, partition]) => Number(partition)).sort((a, b) => a - b);
   }
@@ -128,7 +131,7 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'partitions on a cluster', 
   }
 
   async function readiness(store: Store): Promise<{ ready: boolean; notes: Record<string, string> }> {
-    const response = await fetch(`${urlOf(store)}/readyz`);
+    const response = await fetch(`${urlOf(store)}/readyz`, ONCE);
     return (await response.json()) as { ready: boolean; notes: Record<string, string> };
   }
 
