@@ -27,6 +27,7 @@ export * from './process/started-process.js';
 export * from './process/until.js';
 export * from './starling/cluster-installation.js';
 export * from './starling/expectations.js';
+export * from './starling/fetch-once.js';
 export * from './starling/metric-at.js';
 export * from './starling/starling.js';
 export * from './starling/trace-collector.js';

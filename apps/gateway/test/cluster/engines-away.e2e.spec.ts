@@ -1,6 +1,7 @@
 import {
   describeWithOwnEngines,
   type Engines,
+  fetchOnce,
   Starling,
   startMongo,
   startNats,
@@ -12,9 +13,6 @@ import {
 type EngineName = keyof Engines;
 
 const PATIENCE_MS = 30_000;
-
-/** A kept connection may have been closed meanwhile. */
-const ONCE = { headers: { connection: 'close' } };
 
 /** Which of its readiness checks need which engine, by service. */
 const CHECKS: Record<string, Partial<Record<EngineName, string[]>>> = {
@@ -85,7 +83,7 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'engines that are away', ()
   }
 
   async function readiness(port: number): Promise<Report> {
-    const response = await fetch(`http://127.0.0.1:${port}/readyz`, ONCE);
+    const response = await fetchOnce(`http://127.0.0.1:${port}/readyz`);
     const { checks } = (await response.json()) as { checks: Record<string, 'ok' | 'failed'> };
     return {
       status: response.status,
@@ -115,8 +113,8 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'engines that are away', ()
         const expected = CHECKS[app]![name] ?? [];
         await reported(app, port, { status: expected.length > 0 ? 503 : 200, failed: expected });
         // Or restarts would spread.
-        expect((await fetch(`http://127.0.0.1:${port}/healthz`, ONCE)).status).toBe(200);
-        expect((await fetch(`http://127.0.0.1:${port}/metrics`, ONCE)).status).toBe(200);
+        expect((await fetchOnce(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+        expect((await fetchOnce(`http://127.0.0.1:${port}/metrics`)).status).toBe(200);
       }
       await engines[name].restart();
       for (const { app, port } of services) {

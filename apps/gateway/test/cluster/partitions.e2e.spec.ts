@@ -8,6 +8,7 @@ import {
   type ClusterInstallation,
   describeWithOwnEngines,
   type Engines,
+  fetchOnce,
   metricAt,
   Starling,
   startMongo,
@@ -17,9 +18,6 @@ import {
   until,
 } from '@starling/testing';
 import type { mongo as Driver } from 'mongoose';
-
-/** A kept connection may have been closed meanwhile. */
-const ONCE = { headers: { connection: 'close' } };
 
 const PARTITIONS = 8;
 /** Whoever waited for its end would wait longer than any test. */
@@ -65,7 +63,7 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'partitions on a cluster', 
 
   /** As its metrics say. */
   async function ledBy(store: Store): Promise<number[]> {
-    const text = await (await fetch(`${urlOf(store)}/metrics`, ONCE)).text();
+    const text = await (await fetchOnce(`${urlOf(store)}/metrics`)).text();
     const led = text.matchAll(/^starling_store_backlog\{partition="(\d+)"\}/gm);
     return [...led].map(([, partition]) => Number(partition)).sort((a, b) => a - b);
   }
@@ -131,7 +129,7 @@ describeWithOwnEngines(['nats', 'redis', 'mongodb'], 'partitions on a cluster', 
   }
 
   async function readiness(store: Store): Promise<{ ready: boolean; notes: Record<string, string> }> {
-    const response = await fetch(`${urlOf(store)}/readyz`, ONCE);
+    const response = await fetchOnce(`${urlOf(store)}/readyz`);
     return (await response.json()) as { ready: boolean; notes: Record<string, string> };
   }
 

@@ -1,11 +1,12 @@
+import { fetchOnce } from './fetch-once.js';
+
 /** The sum of a metric's samples, at one process, whose labels include those given; 0 without any. */
 export async function metricAt(
   url: string,
   name: string,
   labels: Readonly<Record<string, string>> = {},
 ): Promise<number> {
-  // A connection kept for the next time may have been closed by then, which a busy test process notices too late.
-  const response = await fetch(`${url}/metrics`, { headers: { connection: 'close' } });
+  const response = await fetchOnce(`${url}/metrics`);
   const lines = (await response.text())
     .split('\n')
     .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
