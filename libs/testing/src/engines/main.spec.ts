@@ -63,6 +63,7 @@ describeWithEngines(['nats', 'redis', 'mongodb'], 'npm run engines', () => {
     await command!.end('SIGKILL');
     await until('the end of the engines', () => !pids.some(isAlive));
     await started();
+    expect(command!.lines).toContain('Ctrl-C stops them.');
   }, 120_000);
 
   it('ends, and takes the others with it, when an engine ends by itself', async () => {
